@@ -1,0 +1,95 @@
+"""The objects port: immutable bytes by key.
+
+Keys are ours (``data/<upload_id>/<n>``), ASCII, at most 200 characters, never a client's. An object appears whole or not at all,
+is never overwritten, and reads back exactly as written. Calls block: handlers make them in their one thread hop. Nothing holds
+more than one part (``Writer``) or one chunk (``read``) in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from holdfast.errors import Unavailable
+
+CHUNK = 1 << 20
+"""Bytes that ``read`` yields at a time; the last chunk may be shorter."""
+
+
+class StoreUnavailable(Unavailable):
+    """The store does not answer, answers too late, or answers with a fault of its own. What was asked may or may not be done."""
+
+    slug = "store-unavailable"
+
+    def __init__(self, detail: str = "The store does not answer at the moment.", *, retry_after: int = 5) -> None:
+        super().__init__(detail, retry_after=retry_after)
+
+
+class ObjectMissing(LookupError):
+    """There is no object under the key."""
+
+
+class ObjectExists(Exception):
+    """Another object is already under the key. What is there was not touched."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What ``Writer.finish`` says: bytes and the sha256 (hex) of what was written, computed on the way."""
+
+    size: int
+    sha256: str
+
+
+class Writer(Protocol):
+    """One object on its way in. Used by one task at a time.
+
+    ``feed`` only copies into the writer's buffer, so it may run on the event loop; the others block. A writer that is dropped
+    without ``finish`` or ``abort`` leaves at most what ``Objects.delete`` of its key removes.
+    """
+
+    @property
+    def full(self) -> bool:
+        """Whether the buffer is full, so that ``flush`` must come before the next ``feed``."""
+
+    def feed(self, data: bytes | memoryview) -> int:
+        """Takes as many bytes of ``data`` as fit, and returns how many that were."""
+
+    def flush(self) -> None:
+        """Sends the buffer on. Raises StoreUnavailable, after which only ``abort`` is allowed."""
+
+    def finish(self) -> Stored:
+        """Sends the rest and makes the object visible, durably where the store can. Raises ObjectExists when another object is
+        under the key (the same bytes, left there by a retry whose reply was lost, count as ours), StoreUnavailable."""
+
+    def abort(self) -> None:
+        """Gives up: nothing becomes visible. Never raises; what could not be removed is removed by ``Objects.delete``."""
+
+
+class Objects(Protocol):
+    """Where bytes live."""
+
+    def writer(self, key: str, content_type: str) -> Writer:
+        """A writer for a new object. Does nothing yet in the store."""
+
+    def read(self, key: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
+        """The bytes from ``start`` on, ``length`` of them (default: to the end), in chunks of at most ``CHUNK``. Raises
+        ObjectMissing and StoreUnavailable before the first chunk, StoreUnavailable also later."""
+
+    def size(self, key: str) -> int | None:
+        """The object's size in bytes; None when there is none. Raises StoreUnavailable."""
+
+    def delete(self, key: str) -> None:
+        """Removes the object, and every part of an unfinished one under the key. No object is no error. Raises StoreUnavailable."""
+
+    def keys(self, prefix: str = "") -> Iterator[str]:
+        """All keys that begin with ``prefix``, sorted, in constant memory. Raises StoreUnavailable."""
+
+    def link(self, key: str, *, expires: datetime, content_type: str, disposition: str) -> str | None:
+        """A URL at the store's public address that gives the object without a token until ``expires`` (at most 7 days ahead) with
+        that Content-Type and Content-Disposition; None when the store has no address of its own. No call to the store."""
+
+    def check(self) -> None:
+        """Raises StoreUnavailable unless the store can take an object now (readiness): writes, reads and deletes a small one."""
