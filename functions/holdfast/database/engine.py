@@ -1,0 +1,122 @@
+"""One way to the database for everything but the hottest reads (``holdfast.database.direct``): SQLAlchemy Core, two verbs.
+
+``read``  a connection in autocommit: each statement sees what is committed.
+``write`` a function run in one transaction, run again when the database gave it up as a deadlock's victim.
+
+SQLite is opened with WAL, foreign keys, a busy timeout and ``synchronous=FULL``, so that what is acknowledged survives power loss;
+write transactions begin IMMEDIATE, because one that first reads and then writes could otherwise not wait for the lock. MySQL and
+MariaDB run READ COMMITTED: every transition is a compare-and-set, so gap locks would only cost.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+
+from holdfast.database.connecting import BUSY_SECONDS, LOST, SQLITE_PRAGMAS, DatabaseUnavailable, mysql_arguments, sqlite_trouble
+
+T = TypeVar("T")
+
+_DEADLOCK = {1213, 1205, 1020}  # deadlock victim, lock wait time-out; MariaDB's "record has changed since last read"
+_ATTEMPTS = 8
+
+
+class Database:
+    """A pool of connections. Safe for many threads; make a new one after a fork."""
+
+    def __init__(self, url: str, *, pool_size: int = 16) -> None:
+        """``url`` is SQLAlchemy's: ``sqlite:////path/holdfast.db`` or ``mysql+pymysql://user:password@host:port/name``."""
+        self.url: URL = make_url(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self.engine: Engine = _sqlite(self.url) if self.is_sqlite else _mysql(self.url, pool_size)
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A connection for reading. Raises DatabaseUnavailable."""
+        with _translated(), self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            yield connection
+
+    def write(self, act: Callable[[Connection], T]) -> T:
+        """Runs ``act`` in one transaction and returns what it returns. ``act`` may run several times, so it touches nothing but the
+        database. Raises DatabaseUnavailable, and whatever ``act`` raises (then nothing of it is kept)."""
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                with _translated(), self.engine.begin() as connection:
+                    return act(connection)
+            except OperationalError as error:
+                if code(error) not in _DEADLOCK:
+                    raise
+                if attempt == _ATTEMPTS:
+                    raise DatabaseUnavailable from error
+                time.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311  spreads the rivals, guards nothing
+        raise AssertionError("unreachable")
+
+    def check(self) -> None:
+        """Raises DatabaseUnavailable unless the database answers and can be written to (readiness)."""
+        with self.read() as connection:
+            if not self.is_sqlite and connection.scalar(text("SELECT @@read_only")):
+                raise DatabaseUnavailable
+            connection.scalar(text("SELECT 1"))
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def code(error: DBAPIError) -> int | None:
+    """MySQL's error number; None for SQLite's errors, which have none."""
+    args = getattr(error.orig, "args", ())
+    return args[0] if args and isinstance(args[0], int) else None
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except InterfaceError as error:
+        raise DatabaseUnavailable from error
+    except OperationalError as error:
+        if error.connection_invalidated or code(error) in LOST or sqlite_trouble(error.orig):
+            raise DatabaseUnavailable from error
+        raise
+
+
+def _sqlite(url: URL) -> Engine:
+    if url.database:
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(
+        url, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False}, pool_size=16, max_overflow=48, pool_timeout=10
+    )
+
+    @event.listens_for(engine, "connect")
+    def _configure(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # the driver must not begin transactions by itself: `_begin` does
+        for pragma in SQLITE_PRAGMAS:
+            connection.execute(pragma)
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _mysql(url: URL, pool_size: int) -> Engine:
+    return create_engine(
+        url.set(query={}),
+        isolation_level="READ COMMITTED",
+        pool_size=pool_size,
+        max_overflow=pool_size * 3,
+        pool_timeout=10,
+        pool_recycle=1800,
+        pool_use_lifo=True,
+        connect_args=mysql_arguments(url.host, dict(url.query)),
+    )
