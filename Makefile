@@ -1,10 +1,46 @@
 # Two commands do everything: `make run` (the main job on the embedded default) and `make test`.
-.PHONY: setup
-VENV := .venv
+#   make run ARGS=--exit            the demo, without leaving its server up
+#   make test PYTEST_ARGS='-k ttl'  linters, types, then these tests
+# Needed: Python 3.11 and make. `make setup`, which the others call, brings uv (into .uv/, unless it is on PATH) and the packages.
+.PHONY: setup run test lint bench format clean
+.DEFAULT_GOAL := setup
 
-setup: $(VENV)/.ready
+PYTHON ?= python3
+BIN := .venv/bin
+BYTECODE = $(BIN)/python -m compileall -q functions  # or `holdfast` would be compiled anew at each start, where .pyc are not written
 
-$(VENV)/.ready: pyproject.toml uv.lock
-	command -v uv >/dev/null || python3 -m pip install --quiet --user uv || python3 -m pip install --quiet uv
-	uv sync --quiet --frozen --all-groups --compile-bytecode
-	touch $@
+setup: .venv/.ready
+	@$(BYTECODE)
+
+.venv/.ready: pyproject.toml uv.lock
+	@command -v uv >/dev/null || test -x .uv/bin/uv || PYTHON="$(PYTHON)" sh tests/servers/install.sh uv
+	PATH="$$PATH:$(CURDIR)/.uv/bin" uv sync --quiet --frozen --all-groups --compile-bytecode
+	@touch $@
+
+run: setup
+	$(BIN)/holdfast demo $(ARGS)
+
+# The servers are brought while the linters run.
+test: setup
+	@mkdir -p build
+	@sh tests/servers/install.sh servers >build/servers.log 2>&1 & \
+	$(MAKE) --no-print-directory lint; linted=$$?; \
+	wait $$! || echo "not every server could be brought:"; \
+	cat build/servers.log; exit $$linted
+	$(BIN)/pytest $(PYTEST_ARGS)
+
+lint:
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: setup
+	$(BIN)/python -m tests.bench $(ARGS)
+
+format: setup
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf .venv .uv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find functions tests -name __pycache__ -type d -prune -exec rm -rf {} +

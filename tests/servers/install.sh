@@ -1,0 +1,64 @@
+#!/bin/sh
+# Brings what a package manager can bring: `install.sh uv` a private uv into .uv/, `install.sh servers` the servers that the tests
+# start. Nothing is started or enabled, and nothing that is there is touched. What it cannot bring it explains, and the exit code is 1.
+set -eu
+cd "$(dirname "$0")/../.."
+PYTHON=${PYTHON:-python3}
+CLUSTER=${HOLDFAST_TEST_CLUSTER:-../shared/cluster/cluster}
+export DEBIAN_FRONTEND=noninteractive
+
+say() { echo "$*" >&2; }
+has() { PATH=$PATH:/usr/local/sbin:/usr/sbin command -v "$1" >/dev/null 2>&1; }
+
+debian() { # debian WHY PACKAGE...: install Debian packages, as root; else say what to do
+    why=$1
+    shift
+    if [ "$(id -u)" = 0 ] && has apt-get; then
+        say "installing $* ($why)"
+        apt-get -qq update && apt-get -qq install -y --no-install-recommends "$@" >/dev/null
+    else
+        say "$why: please install $* (Debian: sudo apt-get install $*)"
+        return 1
+    fi
+}
+
+uv() {
+    "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { say "Python 3.11 or newer is needed: make PYTHON=... setup"; return 1; }
+    "$PYTHON" -c 'import ensurepip, venv' 2>/dev/null || debian "$PYTHON cannot make virtual environments" python3-venv
+    say "bringing uv into .uv/"
+    rm -rf .uv
+    "$PYTHON" -m venv .uv
+    .uv/bin/pip install --quiet --disable-pip-version-check 'uv>=0.9'
+}
+
+mariadb() {
+    has mariadbd || debian "MariaDB is not here" mariadb-server-core
+}
+
+mysql() { # an image, because Debian 12 has no package of MySQL 9.7
+    if [ -n "${HOLDFAST_TEST_MYSQL:-}" ]; then return 0; fi
+    if [ -e "$CLUSTER" ] && [ "$(id -u)" = 0 ]; then
+        { has buildah && [ -n "$(buildah images -q mysql:9.7 2>/dev/null)" ]; } && return 0
+        say "making the image of MySQL 9.7 (two minutes, once)"
+        "$CLUSTER" base >&2
+    elif has docker && docker info >/dev/null 2>&1; then
+        docker image inspect mysql:9.7 >/dev/null 2>&1 || docker pull --quiet mysql:9.7 >&2
+    else
+        say "MySQL 9.7 is not here: start Docker, or set HOLDFAST_TEST_MYSQL=mysql+pymysql://user:password@host:port"
+        return 1
+    fi
+}
+
+case ${1:-} in
+    uv) uv ;;
+    servers)
+        failed=0
+        mariadb || failed=1
+        mysql || failed=1
+        exit $failed
+        ;;
+    *)
+        say "usage: install.sh uv|servers"
+        exit 2
+        ;;
+esac

@@ -1,0 +1,128 @@
+"""What the servers share: free ports, a process that cannot outlive the test run, and waiting until it answers."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import random
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+GUARD = Path(__file__).with_name("guard.py")
+# Below the range that Linux takes outgoing connections from: one of those would otherwise get a port that we just chose.
+PORTS = range(12_000, 32_000)
+
+
+class ServerMissingError(Exception):
+    """The server's program is not on this machine. The message says how to get it."""
+
+
+class ServerFailedError(Exception):
+    """The server is there and did not start. The message ends with its log's last lines."""
+
+
+def free_ports(count: int) -> list[int]:
+    """Different TCP ports that nobody listens on at 127.0.0.1 at the moment."""
+    with ExitStack() as held:
+        ports: list[int] = []
+        while len(ports) < count:
+            port = random.choice(PORTS)
+            probe = held.enter_context(socket.socket())
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            ports.append(port)
+        return ports
+
+
+def program(name: str, how_to_get_it: str, *, also_in: Sequence[Path] = ()) -> Path:
+    """The program `name` from `also_in`, from PATH or from the folders of system programs.
+
+    Raises:
+        ServerMissingError: it is in none of them.
+    """
+    folders = [*map(str, also_in), os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin", "/sbin"]
+    found = shutil.which(name, path=os.pathsep.join(folders))
+    if found is None:
+        raise ServerMissingError(f"no {name} here: {how_to_get_it}")
+    return Path(found)
+
+
+def fresh_folder(name: str) -> Path:
+    """A new folder that only this user may enter. Its path is short, because sockets in it may have 107 bytes."""
+    return Path(tempfile.mkdtemp(prefix=f"holdfast-{name}-"))
+
+
+def answers(url: str) -> bool:
+    """Whether a GET of `url` gives a 2xx within a second."""
+    try:
+        with urllib.request.urlopen(url, timeout=1):  # only ever a loopback address of ours
+            return True
+    except (urllib.error.URLError, http.client.HTTPException, OSError):
+        return False
+
+
+class Process:
+    """A running server: `log` holds what it prints, `folder` what it keeps; both are gone after `stop`."""
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str | Path],
+        folder: Path,
+        *,
+        environment: Mapping[str, str] | None = None,
+        patience: float = 20,
+    ) -> None:
+        """Start it under the guard. `patience`: seconds that whatever wraps the server may take to clean up at the end."""
+        self.name = name
+        self.log = folder / "log"
+        self._owner = os.getpid()
+        with self.log.open("wb") as log:
+            self._guard = subprocess.Popen(
+                [sys.executable, "-I", "-S", str(GUARD), str(patience), str(folder), *map(str, command)],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, **(environment or {})},
+                start_new_session=True,  # Ctrl-C is for the test run, which then stops us in its own order
+            )
+
+    def wait_until(self, ready: Callable[[], bool], seconds: float = 60) -> None:
+        """Return as soon as `ready()` is true.
+
+        Raises:
+            ServerFailedError: the process ended, or it is not ready after `seconds`; it is stopped then.
+        """
+        deadline = time.monotonic() + seconds
+        while not ready():
+            ended = self._guard.poll() is not None
+            if ended or time.monotonic() > deadline:
+                said = self.said()
+                self.stop()
+                raise ServerFailedError(f"{self.name} {'ended' if ended else f'is not ready after {seconds:.0f} s'}:\n{said}")
+            time.sleep(0.05)
+
+    def said(self, lines: int = 30) -> str:
+        """The last lines of the log."""
+        try:
+            return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+        except FileNotFoundError:
+            return "(the log is gone)"
+
+    def stop(self) -> None:
+        """End the server and remove its folder. Does nothing the second time, nor in a fork of the test run."""
+        if os.getpid() == self._owner and self._guard.stdin is not None:
+            self._guard.stdin.close()
+            self._guard.wait()
+            shutil.rmtree(self.log.parent, ignore_errors=True)  # the guard leaves it if the server ended by itself

@@ -1,0 +1,51 @@
+"""What becomes of a test whose server is missing: a failure where everything is required, else a skip that says how to get it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Protocol, TypeVar
+
+import pytest
+
+from tests.servers.process import ServerMissingError
+
+WITHOUT_LAKEFS = "without lakeFS"
+
+
+class Server(Protocol):
+    """What a fixture starts and stops."""
+
+    def stop(self) -> None: ...
+
+
+S = TypeVar("S", bound=Server)
+
+
+def running(start: Callable[[], S], *, may_be_missing: bool = False, environment: Mapping[str, str] = os.environ) -> Iterator[S]:
+    """Start a server for as long as a session fixture lasts.
+
+    A server that is missing fails the test if `HOLDFAST_TEST_REQUIRED` is `all`, else it skips it. With `may_be_missing`, which
+    is for lakeFS alone, it always skips it, and `cost_of_lakefs` counts it.
+    """
+    try:
+        server = start()
+    except ServerMissingError as missing:
+        if may_be_missing:
+            pytest.skip(f"{WITHOUT_LAKEFS}: {missing}")
+        if environment.get("HOLDFAST_TEST_REQUIRED") == "all":
+            pytest.fail(f"HOLDFAST_TEST_REQUIRED=all, but {missing}", pytrace=False)
+        pytest.skip(str(missing))
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def cost_of_lakefs(skipped: Iterable[pytest.TestReport]) -> str | None:
+    """One line that says how many tests a missing lakeFS cost; nothing if it cost none."""
+    reasons = [report.longrepr[2] for report in skipped if isinstance(report.longrepr, tuple)]
+    lost = [reason for reason in reasons if WITHOUT_LAKEFS in reason]
+    if not lost:
+        return None
+    return f"LAKEFS IS MISSING: {len(lost)} TESTS DID NOT RUN ({lost[0].rpartition(f'{WITHOUT_LAKEFS}: ')[2]})"
