@@ -1,0 +1,49 @@
+"""Writing the trail. ``entry`` says what happened as data; ``record`` puts any number of entries into the caller's transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextvars import ContextVar
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, insert
+
+from holdfast.database.tables import audit
+
+request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
+"""Of the request that is being answered; set by the web layer."""
+
+
+def entry(
+    operation: str,
+    at: datetime,
+    *,
+    workspace: str | None,
+    username: str | None,
+    issuer: str = "",
+    asset_path: str | None = None,
+    version_id: str | None = None,
+    success: bool = True,
+    **details: Any,
+) -> dict[str, Any]:
+    """One row: ``operation`` in the API's words (``upload``, ``archive``, ``destroy``, ``login`` …), ``details`` free JSON."""
+    return {
+        "at": at,
+        "workspace": workspace,
+        "issuer": issuer,
+        "username": username,
+        "operation": operation,
+        "asset_path": asset_path,
+        "version_id": version_id,
+        "success": success,
+        "details": details,
+        "request_id": request_id.get(),
+    }
+
+
+def record(connection: Connection, *entries: dict[str, Any] | None) -> None:
+    """Adds rows to the trail, in the caller's transaction."""
+    rows: Sequence[dict[str, Any]] = [row for row in entries if row is not None]
+    if rows:
+        connection.execute(insert(audit), list(rows))

@@ -1,0 +1,80 @@
+"""The composition root: from settings to the things that do the work, each made when it is first asked for.
+
+A function imports only what it needs (``token`` neither boto3 nor lakeFS nor SQLAlchemy), so the imports are within the properties.
+One ``Services`` lives as long as its process; whoever forks makes a new one.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from holdfast.clock import Clock, system
+from holdfast.settings import Settings
+
+if TYPE_CHECKING:
+    from holdfast.database.engine import Database
+    from holdfast.storage.objects import Objects
+    from holdfast.storage.versions import Versions
+
+
+class Services:
+    """``clock`` is handed in by tests that move time."""
+
+    def __init__(self, settings: Settings | None = None, clock: Clock = system) -> None:
+        self.settings = settings or Settings()
+        self.clock = clock
+        self._closing: list[Callable[[], None]] = []
+        self._lock = threading.Lock()
+
+    @cached_property
+    def database(self) -> Database:
+        from holdfast.database.engine import Database
+
+        database = Database(self.settings.database, pool_size=self.settings.database_pool)
+        self._closing.append(database.close)
+        return database
+
+    @cached_property
+    def objects(self) -> Objects:
+        settings = self.settings
+        if settings.objects == "folder":
+            from holdfast.storage.objects.folder import FolderObjects
+
+            return FolderObjects(settings.data / "objects")
+        from holdfast.storage.objects.s3 import S3Objects
+
+        return S3Objects(
+            endpoint=settings.s3_endpoint,
+            public_endpoint=settings.s3_public_endpoint or None,
+            region=settings.s3_region,
+            bucket=settings.s3_bucket,
+            prefix=settings.s3_prefix,
+            access_key=settings.s3_access_key,
+            secret_key=settings.s3_secret_key.get_secret_value(),
+        )
+
+    @cached_property
+    def versions(self) -> Versions:
+        settings = self.settings
+        if settings.versions == "sql":
+            from holdfast.storage.versions.sql import SqlVersions
+
+            return SqlVersions(self.database)
+        from holdfast.storage.versions.lakefs import LakeFSVersions
+
+        return LakeFSVersions(
+            endpoint=settings.lakefs_endpoint,
+            access_key=settings.lakefs_access_key,
+            secret_key=settings.lakefs_secret_key.get_secret_value(),
+            repository=settings.lakefs_repository,
+            bucket=settings.s3_bucket,
+            prefix=settings.s3_prefix,
+        )
+
+    def close(self) -> None:
+        """Gives connections back. What was acknowledged is already safe."""
+        while self._closing:
+            self._closing.pop()()

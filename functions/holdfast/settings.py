@@ -1,0 +1,103 @@
+"""Every setting, once: name, type, default and what it does. The reference page is generated from here.
+
+A setting ``x_y`` is read from the environment as ``HOLDFAST_X_Y``; a secret may instead be in a file named by ``HOLDFAST_X_Y_FILE``
+(how Kubernetes and Docker hand secrets over). Nothing needs to be set for the embedded default.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+PREFIX = "HOLDFAST_"
+
+
+class Settings(BaseSettings):
+    """Raises pydantic's ValidationError, which names each wrong setting."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
+
+    data: Path = Field(Path("data"), description="Folder of the embedded default: SQLite file, bytes, generated secrets.")
+
+    database_url: str = Field(
+        "", description="SQLAlchemy URL, `mysql+pymysql://user:password@host:3306/holdfast`. Empty: an SQLite file under `data`."
+    )
+    database_pool: int = Field(16, ge=1, le=200, description="Connections kept open per process.")
+
+    objects: Literal["folder", "s3"] = Field("folder", description="Where bytes are: `folder` (under `data`) or `s3`.")
+    s3_endpoint: str = Field("", description="S3 address that Holdfast uses, `http://seaweedfs-s3:8333`.")
+    s3_public_endpoint: str = Field("", description="S3 address that clients reach, for links. Empty: the same.")
+    s3_region: str = Field("us-east-1", description="S3 region.")
+    s3_bucket: str = Field("holdfast", description="S3 bucket; it must be there.")
+    s3_prefix: str = Field("", description="Put before every key, so that several installations share a bucket.")
+    s3_access_key: str = Field("", description="S3 access key.")
+    s3_secret_key: SecretStr = Field(SecretStr(""), description="S3 secret key.")
+
+    versions: Literal["sql", "lakefs"] = Field("sql", description="Where commits are: rows of the database, or lakeFS.")
+    lakefs_endpoint: str = Field("", description="lakeFS address, `http://lakefs:8000`.")
+    lakefs_access_key: str = Field("", description="lakeFS access key id.")
+    lakefs_secret_key: SecretStr = Field(SecretStr(""), description="lakeFS secret access key.")
+    lakefs_repository: str = Field("holdfast", description="lakeFS repository; made when it is missing.")
+
+    token_algorithm: Literal["HS256", "ES256"] = Field("HS256", description="How tokens are signed.")
+    token_secret: SecretStr = Field(
+        SecretStr(""), description="HS256: the secret, 32 bytes or more. Empty: one is made and kept under `data`."
+    )
+    token_previous_secrets: SecretStr = Field(
+        SecretStr(""), description="HS256: comma separated secrets whose tokens still hold (rotation)."
+    )
+    token_private_key: SecretStr = Field(
+        SecretStr(""), description="ES256: the private key, PEM. Empty: made and kept under `data`."
+    )
+    token_previous_public_keys: str = Field(
+        "", description="ES256: PEM public keys, one after the other, whose tokens still hold (rotation)."
+    )
+    token_minutes: int = Field(30, ge=1, le=7 * 24 * 60, description="How long a token holds, in minutes.")
+
+    registration: Literal["auto", "open", "invite", "closed"] = Field(
+        "auto",
+        description="Who may register: `open` anybody, `invite` with a code, `closed` nobody; `auto`: open on loopback only.",
+    )
+    login_failures: int = Field(10, ge=1, description="Failed logins of one name or address after which it has to wait.")
+    login_wait_seconds: int = Field(60, ge=1, description="How long it then waits at first; doubled by each further failure.")
+
+    public_url: str = Field("", description="Address under which clients reach Holdfast, for links. Empty: taken from the request.")
+    link_minutes: int = Field(20, ge=1, le=7 * 24 * 60, description="How long a link to content holds, in minutes.")
+    max_file_bytes: int = Field(5 * 2**40, ge=0, description="Largest file, in bytes, where the workspace sets no other.")
+    default_quota_bytes: int | None = Field(None, ge=0, description="Quota of a new workspace, in bytes. Empty: none.")
+    max_files: int = Field(100, ge=1, le=1000, description="Most files in one upload.")
+    undo_days: int = Field(7, ge=0, le=3650, description="Days for which a destroyed version can be restored.")
+    commit_wait_seconds: int = Field(20, ge=1, le=600, description="How long an upload waits for its commit before it answers 503.")
+    intent_timeout_seconds: int = Field(
+        300, ge=1, description="An upload from which nothing was heard for so long is given up, and its bytes go."
+    )
+    reconcile_seconds: int = Field(60, ge=1, description="How often the background reconciliation runs.")
+    threads: int = Field(40, ge=1, le=1000, description="Requests of one process that may be at blocking work at once.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least severe log line that is written.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, env_settings: Any, **_other: Any
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, _SecretFiles(settings_cls)
+
+    @property
+    def database(self) -> str:
+        """The database's URL, whichever way it came about."""
+        return self.database_url or f"sqlite:///{self.data.absolute() / 'holdfast.db'}"
+
+
+class _SecretFiles(PydanticBaseSettingsSource):
+    """``HOLDFAST_X_FILE=/run/secrets/x``: the setting's value is what the file holds, without its last line break."""
+
+    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
+        path = os.environ.get(f"{PREFIX}{field_name.upper()}_FILE")
+        return (Path(path).read_text().rstrip("\n") if path else None), field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        values = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
+        return {name: value for name, value in values.items() if value is not None}

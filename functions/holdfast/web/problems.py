@@ -1,0 +1,86 @@
+"""Errors to HTTP, in one place: ``application/problem+json`` (RFC 9457), with ``detail`` as the seeds' clients read it."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+
+from holdfast import errors
+
+log = logging.getLogger(__name__)
+
+TYPE = "https://holdfast.dev/problems/"
+_BY_STATUS = {400: errors.Malformed, 404: errors.NotFound, 413: errors.TooLarge, 422: errors.Invalid}
+
+
+class ProblemResponse(JSONResponse):
+    media_type = "application/problem+json"
+
+
+def response(problem: errors.Problem, *, instance: str | None = None) -> Response:
+    """The problem as a response, with ``Retry-After`` and ``WWW-Authenticate`` where they belong."""
+    body: dict[str, Any] = {
+        "type": TYPE + problem.slug,
+        "title": problem.title,
+        "status": problem.status,
+        "detail": problem.detail,
+        **problem.extra,
+    }
+    if instance:
+        body["instance"] = instance
+    headers = {"Cache-Control": "no-store"}
+    if problem.retry_after is not None:
+        headers["Retry-After"] = str(problem.retry_after)
+    if problem.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    return ProblemResponse(body, problem.status, headers)
+
+
+def install(app: FastAPI) -> None:
+    """Makes ``app`` answer every error so."""
+    app.add_exception_handler(errors.Problem, _problem)
+    app.add_exception_handler(RequestValidationError, _validation)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(ClientDisconnect, _disconnect)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+async def _problem(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, errors.Problem)
+    if error.status >= 500:
+        log.warning("%s", error.slug, exc_info=error)
+    return response(error)
+
+
+async def _validation(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    found = [{"loc": [str(part) for part in e["loc"]], "msg": e["msg"], "type": e["type"]} for e in error.errors()[:20]]
+    first = found[0] if found else {"loc": [], "msg": "invalid"}
+    if any(e["type"] in {"json_invalid"} for e in found):
+        return response(errors.Malformed("The body is not JSON."))
+    return response(errors.Invalid(f"{'.'.join(first['loc'])}: {first['msg']}", errors=found))
+
+
+async def _http(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    kind = _BY_STATUS.get(error.status_code)
+    if kind is not None:
+        return response(kind(str(error.detail)))
+    headers = dict(error.headers or {})
+    body = {"type": "about:blank", "title": str(error.detail), "status": error.status_code, "detail": str(error.detail)}
+    return ProblemResponse(body, error.status_code, headers)
+
+
+async def _disconnect(_request: Request, _error: Exception) -> Response:
+    return response(errors.Malformed("The request ended before its body did.", slug="incomplete-body"))
+
+
+async def _unexpected(_request: Request, error: Exception) -> Response:
+    log.error("unexpected", exc_info=error)
+    return response(errors.Problem("Something went wrong on our side. The request id in the reply's header finds it in the logs."))
