@@ -1,13 +1,13 @@
 """The objects port: immutable bytes by key.
 
-Keys are ours (``data/<upload_id>/<n>``), ASCII, at most 200 characters, never a client's. An object appears whole or not at all,
-is never overwritten, and reads back exactly as written. Calls block: handlers make them in their one thread hop. Nothing holds
-more than one part (``Writer``) or one chunk (``read``) in memory.
+Keys are ours (``data/<upload_id>/<n>``; ``keys.check_key`` has the grammar, and raises ValueError), never a client's. An object
+appears whole or not at all, is never overwritten, and reads back exactly as written. Calls block: handlers make them in their one
+thread hop. Nothing holds more than one part (``Writer``) or one chunk (``read``) in memory.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -58,7 +58,7 @@ class Writer(Protocol):
         """Takes as many bytes of ``data`` as fit, and returns how many that were."""
 
     def flush(self) -> None:
-        """Sends the buffer on. Raises StoreUnavailable, after which only ``abort`` is allowed."""
+        """Sends the buffer on if it is full. Raises StoreUnavailable, after which only ``abort`` is allowed."""
 
     def finish(self) -> Stored:
         """Sends the rest and makes the object visible, durably where the store can. Raises ObjectExists when another object is
@@ -74,18 +74,21 @@ class Objects(Protocol):
     def writer(self, key: str, content_type: str) -> Writer:
         """A writer for a new object. Does nothing yet in the store."""
 
-    def read(self, key: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
-        """The bytes from ``start`` on, ``length`` of them (default: to the end), in chunks of at most ``CHUNK``. Raises
-        ObjectMissing and StoreUnavailable before the first chunk, StoreUnavailable also later."""
+    def read(self, key: str, start: int = 0, length: int | None = None) -> Generator[bytes, None, None]:
+        """The bytes from ``start`` on, ``length`` of them (default: to the end; there may be fewer, and none), in chunks of at
+        most ``CHUNK``. The call itself raises ObjectMissing and StoreUnavailable, the chunks StoreUnavailable. ``close`` what is
+        not read to its end: that frees the file or connection."""
 
     def size(self, key: str) -> int | None:
         """The object's size in bytes; None when there is none. Raises StoreUnavailable."""
 
     def delete(self, key: str) -> None:
-        """Removes the object, and every part of an unfinished one under the key. No object is no error. Raises StoreUnavailable."""
+        """Removes the object and all parts of an unfinished one under the key. No object is no error. Raises StoreUnavailable."""
 
     def keys(self, prefix: str = "") -> Iterator[str]:
-        """All keys that begin with ``prefix``, sorted, in constant memory. Raises StoreUnavailable."""
+        """All keys that begin with ``prefix``, in constant memory, sorted: by their bytes, unless a segment is the beginning of
+        another one that goes on with ``-`` or ``.`` (ids of one length never are); SeaweedFS and folders sort those by segment.
+        Raises StoreUnavailable."""
 
     def link(self, key: str, *, expires: datetime, content_type: str, disposition: str) -> str | None:
         """A URL at the store's public address that gives the object without a token until ``expires`` (at most 7 days ahead) with

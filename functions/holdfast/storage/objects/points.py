@@ -1,0 +1,20 @@
+"""The adapters' fail points, declared once: a small object is one ``put``, a larger one several ``part`` and a ``complete``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from holdfast import failpoints
+
+STEPS = ("put", "part", "complete", "delete")
+
+failpoints.declare(*(f"objects.{step}.{moment}" for step in STEPS for moment in ("before", "after")))
+
+
+@contextmanager
+def step(name: str) -> Iterator[None]:
+    """Surrounds the call that leaves the process. The point after it is passed only when the call succeeded."""
+    failpoints.hit(f"objects.{name}.before")
+    yield
+    failpoints.hit(f"objects.{name}.after")

@@ -1,0 +1,248 @@
+"""Objects in an S3 bucket: SeaweedFS, or anything that speaks S3 with If-None-Match and sha256 checksums.
+
+What is called for every object goes over ``wire``; the calls of a multipart upload and the lists go through boto3, which is
+imported at the first of them (200 ms, 50 MiB). Nothing here replaces an object: each write carries ``If-None-Match: *``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import urllib3
+from urllib3.exceptions import HTTPError
+
+from holdfast.clock import Clock, system
+from holdfast.storage.objects.keys import check_key
+from holdfast.storage.objects.points import step
+from holdfast.storage.objects.port import CHUNK, ObjectMissing, Stored, StoreUnavailable
+from holdfast.storage.objects.probe import probe
+from holdfast.storage.objects.s3_writer import S3Writer
+from holdfast.storage.objects.sigv4 import Credentials, presign_get
+from holdfast.storage.objects.wire import Wire, fault
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+_DEFAULT_PORTS = {"http": ":80", "https": ":443"}
+
+
+class S3Objects:
+    """The objects port on one bucket, under ``prefix`` (a namespace, such as ``holdfast``). Safe for any number of threads.
+
+    ``endpoint`` and ``public_endpoint`` are ``scheme://host[:port]``; links are made for the public one, by default the same.
+    Timeouts are in seconds; ``read_timeout`` stays below the 30 s after which SeaweedFS gives up on placing a replica.
+    ``attempts`` counts the first try.
+    """
+
+    def __init__(
+        self,
+        *,
+        endpoint: str,
+        bucket: str,
+        access_key: str,
+        secret_key: str,
+        public_endpoint: str | None = None,
+        region: str = "us-east-1",
+        prefix: str = "",
+        connect_timeout: float = 3.0,
+        read_timeout: float = 25.0,
+        attempts: int = 3,
+        connections: int = 64,
+        clock: Clock = system,
+    ) -> None:
+        self.bucket = bucket
+        prefix = prefix.strip("/")
+        self._prefix = f"{check_key(prefix)}/" if prefix else ""
+        self._origin = _origin(endpoint)
+        self._public = _origin(public_endpoint or endpoint)
+        self._credentials = Credentials(access_key, secret_key, region)
+        self._timeouts = connect_timeout, read_timeout
+        self._clock = clock
+        self.wire = Wire(
+            self._origin,
+            self._credentials,
+            connect_timeout=connect_timeout,
+            read_timeout=read_timeout,
+            attempts=attempts,
+            connections=connections,
+        )
+        self._client: S3Client | None = None
+        self._lock = threading.Lock()
+
+    def name(self, key: str) -> str:
+        """The object's name in the bucket."""
+        return f"{self._prefix}{check_key(key)}"
+
+    def path(self, key: str) -> str:
+        """The object's path over the wire; keys need no escaping."""
+        return f"/{self.bucket}/{self.name(key)}"
+
+    def writer(self, key: str, content_type: str) -> S3Writer:
+        return S3Writer(self, check_key(key), content_type)
+
+    def read(self, key: str, start: int = 0, length: int | None = None) -> Generator[bytes, None, None]:
+        if length == 0:
+            if self.size(key) is None:
+                raise ObjectMissing(key)
+            return _nothing()
+        headers = {}
+        if start or length is not None:
+            headers["range"] = f"bytes={start}-{'' if length is None else start + length - 1}"
+        response = self.wire.call("GET", self.path(key), headers=headers, stream=True)
+        if response.status == 404:
+            raise ObjectMissing(key)
+        if response.status == 416:
+            return _nothing()
+        if headers and response.status != 206:
+            response.close()
+            raise StoreUnavailable("The object store ignores the range that was asked for.")
+        chunks = _chunks(response)
+        next(chunks)
+        return chunks
+
+    def size(self, key: str) -> int | None:
+        found = self.head(key)
+        return found and found[0]
+
+    def head(self, key: str) -> tuple[int, str] | None:
+        """Size in bytes, and the sha256 as the store has it: base64, of the parts' digests and with ``-<parts>`` for a multipart
+        object, empty when it keeps none."""
+        response = self.wire.call("HEAD", self.path(key), headers={"x-amz-checksum-mode": "ENABLED"})
+        if response.status == 404:
+            # Without a body a missing bucket looks the same; a bucket that is gone must not pass for an object that was deleted.
+            if self.wire.call("HEAD", f"/{self.bucket}").status == 404:
+                raise fault(404, "NoSuchBucket")
+            return None
+        return int(response.headers["content-length"]), response.headers.get("x-amz-checksum-sha256", "")
+
+    def holds(self, key: str, stored: Stored, checksum: str) -> bool:
+        """Whether the key's object is the one described. Another checksum may be one of another kind: then the bytes are read."""
+        found = self.head(key)
+        if found is None or found[0] != stored.size:
+            return False
+        if found[1] == checksum:
+            return True
+        digest = hashlib.sha256()
+        with suppress(ObjectMissing):
+            for chunk in self.read(key):
+                digest.update(chunk)
+        return digest.hexdigest() == stored.sha256
+
+    def delete(self, key: str) -> None:
+        with step("delete"):
+            # In this order, so that an upload that completes meanwhile is deleted too.
+            for upload in self._unfinished(self.name(key)):
+                self.abort_upload(key, upload)
+            self._remove(key)
+
+    def _remove(self, key: str) -> None:
+        self.wire.call("DELETE", self.path(key))
+
+    def _unfinished(self, name: str) -> list[str]:
+        """The ids of the unfinished multipart uploads of exactly this name. Not by boto3's own paginator: it needs a
+        NextKeyMarker, and SeaweedFS sends none."""
+        found: list[str] = []
+        markers: dict[str, str] = {}
+        with self.rare() as client:
+            while True:
+                page = client.list_multipart_uploads(Bucket=self.bucket, Prefix=name, **markers)  # type: ignore[arg-type]
+                found += [upload["UploadId"] for upload in page.get("Uploads", []) if upload["Key"] == name]
+                following = {"KeyMarker": page.get("NextKeyMarker"), "UploadIdMarker": page.get("NextUploadIdMarker")}
+                markers = {marker: value for marker, value in following.items() if value}
+                if not page.get("IsTruncated") or not markers:
+                    return found
+
+    def abort_upload(self, key: str, upload: str) -> None:
+        """Removes the parts of an unfinished upload. One that is not there is no error."""
+        with self.rare() as client, suppress(client.exceptions.NoSuchUpload):
+            client.abort_multipart_upload(Bucket=self.bucket, Key=self.name(key), UploadId=upload)
+
+    def keys(self, prefix: str = "") -> Iterator[str]:
+        skip = len(self._prefix)
+        with self.rare() as client:
+            for page in client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=f"{self._prefix}{prefix}"):
+                for entry in page.get("Contents", []):
+                    yield entry["Key"][skip:]
+
+    def link(self, key: str, *, expires: datetime, content_type: str, disposition: str) -> str | None:
+        return presign_get(
+            self._credentials,
+            origin=self._public,
+            path=self.path(key),
+            expires=expires,
+            content_type=content_type,
+            disposition=disposition,
+            now=self._clock(),
+        )
+
+    def check(self) -> None:
+        probe(self, self._remove)
+
+    @contextmanager
+    def rare(self) -> Iterator[S3Client]:
+        """boto3's client; what it raises becomes StoreUnavailable, but for the errors that the caller handles."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            yield self._boto()
+        except ClientError as error:
+            raise fault(error.response["ResponseMetadata"]["HTTPStatusCode"], error.response["Error"]["Code"]) from error
+        except BotoCoreError as error:
+            raise StoreUnavailable("The object store cannot be reached, or does not answer in time.") from error
+
+    def _boto(self) -> S3Client:
+        with self._lock:
+            if self._client is None:
+                self._client = _client(self._origin, self._credentials, *self._timeouts)
+            return self._client
+
+
+def _client(origin: str, credentials: Credentials, connect_timeout: float, read_timeout: float) -> S3Client:
+    import boto3
+    from botocore.config import Config
+
+    config = Config(
+        signature_version="s3v4",
+        s3={"addressing_style": "path"},
+        connect_timeout=connect_timeout,
+        read_timeout=read_timeout,
+        retries={"mode": "standard", "total_max_attempts": 2},
+        proxies={},  # as on the wire: the environment's proxies are not for the store
+    )
+    session = boto3.session.Session(
+        aws_access_key_id=credentials.access_key,
+        aws_secret_access_key=credentials.secret_key,
+        region_name=credentials.region,
+    )
+    return session.client("s3", endpoint_url=origin, config=config)
+
+
+def _origin(endpoint: str) -> str:
+    """Scheme and host as a client names them in the Host header: without a default port. Raises ValueError if there is more."""
+    parts = urlsplit(endpoint)
+    if parts.scheme not in _DEFAULT_PORTS or not parts.hostname or parts.path.strip("/") or parts.query or parts.username:
+        raise ValueError(f"not scheme://host[:port]: {endpoint!r}")
+    return f"{parts.scheme}://{parts.netloc.removesuffix(_DEFAULT_PORTS[parts.scheme])}"
+
+
+def _chunks(response: urllib3.BaseHTTPResponse) -> Generator[bytes, None, None]:
+    """The first item is not content: taking it enters the ``try``, so that ``close`` frees the connection from then on."""
+    try:
+        yield b""
+        while chunk := response.read(CHUNK, decode_content=False):
+            yield chunk
+    except HTTPError as error:
+        raise StoreUnavailable("The object store broke off while an object was read.") from error
+    finally:
+        response.close()
+        response.release_conn()
+
+
+def _nothing() -> Generator[bytes, None, None]:
+    yield from ()

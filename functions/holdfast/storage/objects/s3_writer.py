@@ -1,0 +1,152 @@
+"""One object on its way into a bucket: a single PUT when it fits into one part, else a multipart upload."""
+
+from __future__ import annotations
+
+import hashlib
+from base64 import b64encode
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from holdfast.storage.objects.buffer import Buffer
+from holdfast.storage.objects.parts import part_size
+from holdfast.storage.objects.points import step
+from holdfast.storage.objects.port import ObjectExists, Stored, StoreUnavailable
+from holdfast.storage.objects.sigv4 import encode_query
+from holdfast.storage.objects.wire import error_code, fault
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.type_defs import CompletedPartTypeDef
+
+    from holdfast.storage.objects.s3 import S3Objects
+
+
+class S3Writer:
+    """Holds one part. Every request carries the sha256 of its body, signed, so that the store refuses what arrives damaged."""
+
+    def __init__(self, store: S3Objects, key: str, content_type: str) -> None:
+        self._store = store
+        self._key = key
+        self._content_type = content_type
+        self._buffer = Buffer(part_size(1))
+        self._hash = hashlib.sha256()
+        self._size = 0
+        self._upload: str | None = None
+        self._parts: list[CompletedPartTypeDef] = []
+        self._digests = hashlib.sha256()
+        """Of the parts' digests: S3's composite checksum."""
+
+    @property
+    def full(self) -> bool:
+        return self._buffer.full
+
+    def feed(self, data: bytes | memoryview) -> int:
+        return self._buffer.feed(data)
+
+    def flush(self) -> None:
+        if self.full:
+            self._send_part()
+
+    def finish(self) -> Stored:
+        if self._upload is None:
+            stored = self._put()
+        else:
+            if self._buffer.used:
+                self._send_part()
+            stored = self._complete(self._upload)
+        self._buffer.release()
+        return stored
+
+    def abort(self) -> None:
+        self._buffer.release()
+        if self._upload is not None:
+            with suppress(StoreUnavailable):
+                self._store.abort_upload(self._key, self._upload)
+
+    def _put(self) -> Stored:
+        content = self._buffer.content()
+        digest = hashlib.sha256(content)
+        stored = Stored(len(content), digest.hexdigest())
+        checksum = _base64(digest.digest())
+        headers = {"content-type": self._content_type, "if-none-match": "*", "x-amz-checksum-sha256": checksum}
+        with step("put"):
+            response = self._store.wire.call(
+                "PUT", self._store.path(self._key), headers=headers, body=content, sha256=stored.sha256
+            )
+            if response.status not in (200, 412):
+                raise fault(response.status, error_code(response))
+            if response.status == 412 and not self._store.holds(self._key, stored, checksum):
+                raise ObjectExists(self._key)
+        return stored
+
+    def _send_part(self) -> None:
+        content = self._buffer.content()
+        self._hash.update(content)
+        digest = self._hash.copy() if not self._parts else hashlib.sha256(content)
+        if self._upload is None:
+            self._upload = self._create()
+        number = len(self._parts) + 1
+        query = encode_query({"partNumber": str(number), "uploadId": self._upload})
+        checksum = _base64(digest.digest())
+        with step("part"):
+            response = self._store.wire.call(
+                "PUT",
+                self._store.path(self._key),
+                query=query,
+                headers={"x-amz-checksum-sha256": checksum},
+                body=content,
+                sha256=digest.hexdigest(),
+            )
+            if response.status != 200:
+                raise fault(response.status, error_code(response))
+        self._parts.append({"PartNumber": number, "ETag": response.headers["etag"], "ChecksumSHA256": checksum})
+        self._digests.update(digest.digest())
+        self._size += len(content)
+        if part_size(number + 1) == self._buffer.capacity:
+            self._buffer.clear()
+        else:
+            self._buffer.release()
+            self._buffer = Buffer(part_size(number + 1))
+
+    def _create(self) -> str:
+        with self._store.rare() as client:
+            return client.create_multipart_upload(
+                Bucket=self._store.bucket,
+                Key=self._store.name(self._key),
+                ContentType=self._content_type,
+                ChecksumAlgorithm="SHA256",
+            )["UploadId"]
+
+    def _complete(self, upload: str) -> Stored:
+        stored = Stored(self._size, self._hash.hexdigest())
+        with step("complete"):
+            self._ask_to_complete(upload)
+            # Whatever the answer was, what counts is whose bytes are there. A 412 or "no such upload" may answer our second attempt
+            # when the answer to the first was lost; and to two writers that complete at the same moment SeaweedFS 4.48 may both say
+            # 200.
+            if not self._store.holds(self._key, stored, f"{_base64(self._digests.digest())}-{len(self._parts)}"):
+                if self._store.size(self._key) is None:
+                    raise StoreUnavailable("The upload was removed while it was under way.")
+                raise ObjectExists(self._key)
+        return stored
+
+    def _ask_to_complete(self, upload: str) -> None:
+        from botocore.exceptions import ClientError
+
+        with self._store.rare() as client:
+            try:
+                client.complete_multipart_upload(
+                    Bucket=self._store.bucket,
+                    Key=self._store.name(self._key),
+                    UploadId=upload,
+                    IfNoneMatch="*",
+                    MultipartUpload={"Parts": self._parts},
+                )
+                return
+            except ClientError as error:
+                if error.response["Error"]["Code"] not in ("PreconditionFailed", "NoSuchUpload"):
+                    raise
+        self._store.abort_upload(self._key, upload)
+
+
+def _base64(digest: bytes) -> str:
+    return b64encode(digest).decode()
