@@ -138,6 +138,7 @@ versions = _table(
     Column("archive_ttl", Integer),  # days from upload; NULL: never by itself
     Column("destroy_ttl", Integer),  # days from the archive date
     Column("upload_date", UtcDateTime, nullable=False),
+    Column("active_since", UtcDateTime, nullable=False),  # upload, or the last restore: what archive_ttl counts from
     Column("archive_date", UtcDateTime),  # when it was, or by its own TTL will be, archived
     Column("destroy_date", UtcDateTime),  # when it was, or by its own TTL will be, destroyed
     Column("purge_after", UtcDateTime),  # a condemned one's bytes stay until then
@@ -145,6 +146,7 @@ versions = _table(
     Column("uploaded_by", exact(64), nullable=False),
     Column("revision", Integer, nullable=False, server_default=text("0")),
     UniqueConstraint("asset_id", "number"),
+    Index(None, "asset_id", "status", "number"),
     UniqueConstraint("workspace_id", "asset_path", "version_id"),
     Index("ix_versions_newest", "workspace_id", "status", "newest", "asset_path", "number"),
     Index("ix_versions_all", "workspace_id", "status", "asset_path", "number"),
