@@ -1,0 +1,1 @@
+"""Assets and their versions: names, the write path, reading, and the way from active over archived to destroyed."""
