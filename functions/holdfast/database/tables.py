@@ -227,24 +227,30 @@ strays = _table(
 
 branches = _table(
     "branches",
-    Column("name", exact(80), primary_key=True),
-    Column("head", ascii_id(64), nullable=False),
+    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("name", exact(80), nullable=False, unique=True),
+    Column("head", ascii_id(64), nullable=False, server_default=""),  # the newest commit; "" before the first
+    Column("number", BigInteger, nullable=False, server_default=text("0")),  # of that commit
 )
 
 commits = _table(
     "commits",
     Column("id", ascii_id(64), primary_key=True),
-    Column("branch", exact(80), ForeignKey("branches.name"), nullable=False),
+    Column("branch_id", _Id, ForeignKey("branches.id"), nullable=False),
+    Column("number", BigInteger, nullable=False),  # 1, 2, 3 … along the branch
     Column("parent", ascii_id(64), nullable=False),
     Column("operation", ascii_id(32), nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
-    UniqueConstraint("branch", "operation"),
+    UniqueConstraint("branch_id", "operation"),
+    UniqueConstraint("branch_id", "number"),
 )
 
 commit_entries = _table(
     "commit_entries",
-    Column("commit_id", ascii_id(64), ForeignKey("commits.id"), primary_key=True),
+    # In this order, so that the key finds what any commit holds at a path: the path's highest number up to the commit's.
+    Column("branch_id", _Id, ForeignKey("branches.id"), primary_key=True),
     Column("path_sha256", ascii_id(64), primary_key=True),  # a path itself is too long for a key
+    Column("number", BigInteger, primary_key=True),  # of the commit
     Column("path", exact(1024), nullable=False),
     Column("object_key", ascii_id(200)),  # NULL: the commit removes the path
     Column("size", BigInteger),

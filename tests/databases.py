@@ -1,0 +1,38 @@
+"""A fresh database for a test, on each kind of server that Holdfast runs on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from holdfast.database.engine import Database
+from holdfast.database.tables import metadata
+from tests.servers.database import DatabaseServer
+
+KINDS = ["sqlite", "mariadb"]
+"""What every behaviour is tested on."""
+ALL_KINDS = [*KINDS, "mysql"]
+"""What the database's own tests run on besides."""
+
+
+def fresh_url(request: pytest.FixtureRequest, kind: str) -> str:
+    """The URL of an empty database."""
+    if kind == "sqlite":
+        folder: Path = request.getfixturevalue("tmp_path")
+        return f"sqlite:///{folder}/registry.db"
+    server: DatabaseServer = request.getfixturevalue(kind)
+    return server.create_database()
+
+
+@contextmanager
+def with_tables(url: str) -> Iterator[Database]:
+    """The database with all tables, for as long as the test lasts."""
+    database = Database(url)
+    try:
+        metadata.create_all(database.engine)
+        yield database
+    finally:
+        database.close()
