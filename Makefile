@@ -8,6 +8,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 BYTECODE = $(BIN)/python -m compileall -q functions  # or `holdfast` would be compiled anew at each start, where .pyc are not written
+# uv trusts what the machine trusts (a company's proxy, say), like Debian's pip; without such a file, what it brings.
+export UV_SYSTEM_CERTS ?= $(if $(wildcard /etc/ssl/certs/ca-certificates.crt),true,false)
 
 setup: .venv/.ready
 	@$(BYTECODE)
@@ -25,8 +27,8 @@ test: setup
 	@mkdir -p build
 	@sh tests/servers/install.sh servers >build/servers.log 2>&1 & \
 	$(MAKE) --no-print-directory lint; linted=$$?; \
-	wait $$! || echo "not every server could be brought:"; \
-	cat build/servers.log; exit $$linted
+	wait $$! || { echo "not every server could be brought (build/servers.log):"; tail -n 20 build/servers.log; }; \
+	exit $$linted
 	$(BIN)/pytest $(PYTEST_ARGS)
 
 lint:

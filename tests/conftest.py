@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
+from hypothesis import settings
 
 from tests.servers.lakefs import LakeFS
 from tests.servers.mariadb import MariaDB
 from tests.servers.mysql import MySQL
 from tests.servers.required import cost_of_lakefs, running
 from tests.servers.seaweedfs import SeaweedFS
+
+settings.register_profile("holdfast", deadline=None)  # no test fails because the machine is busy
+settings.load_profile("holdfast")
 
 
 @pytest.fixture(scope="session")
@@ -33,6 +37,8 @@ def lakefs(seaweedfs: SeaweedFS) -> Iterator[LakeFS]:
     yield from running(lambda: LakeFS.start(seaweedfs), may_be_missing=True)
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Generator[None]:
+    yield  # so that it comes after everything else
     if line := cost_of_lakefs(terminalreporter.getreports("skipped")):
         terminalreporter.write_line(line, red=True, bold=True)

@@ -16,6 +16,7 @@ from holdfast.settings import Settings
 
 if TYPE_CHECKING:
     from holdfast.database.engine import Database
+    from holdfast.identity.tokens import Tokens
     from holdfast.storage.objects import Objects
     from holdfast.storage.versions import Versions
 
@@ -73,6 +74,14 @@ class Services:
             bucket=settings.s3_bucket,
             prefix=settings.s3_prefix,
         )
+
+    @cached_property
+    def tokens(self) -> Tokens:
+        """Raises KeyUnusable when a configured key cannot be used: ask for it at start-up."""
+        from holdfast.identity.keys import load
+        from holdfast.identity.tokens import Tokens
+
+        return Tokens(load(self.settings), self.settings.token_minutes, self.clock)
 
     def close(self) -> None:
         """Gives connections back. What was acknowledged is already safe."""

@@ -342,6 +342,19 @@ def test_delete_removes_the_object_and_may_be_repeated(store: Store, length: int
     assert store.hidden() == []
 
 
+def test_a_large_upload_that_is_deleted_under_its_writer_is_unavailable_and_stays_away(store: Store) -> None:
+    writer = store.objects.writer(KEY, TYPE)
+    fill(writer, some_bytes(PART + 1))
+    store.objects.delete(KEY)
+
+    with pytest.raises(StoreUnavailable):
+        writer.finish()
+
+    writer.abort()
+    assert store.objects.size(KEY) is None
+    assert store.hidden() == []
+
+
 def test_a_key_can_be_written_again_after_its_delete(objects: Objects) -> None:
     write(objects, KEY, b"first")
     objects.delete(KEY)

@@ -1,9 +1,10 @@
-"""Runs one server and ends it when whoever asked for it is gone, however he went: `guard.py PATIENCE FOLDER COMMAND ...`.
+"""Runs one server and ends it when whoever asked for it is gone, however he went: `guard.py PATIENCE LITTER COMMAND ...`.
 
 Standard input is the life line: the test run holds the other end of that pipe and never writes. It closes when the run stops
 the server, and also when the run is interrupted or killed. The leaves of the process tree (the server itself, below whatever
 script or container tool started it) are then killed at once, for their data is thrown away; what is above them gets PATIENCE
-seconds to clean up after itself. At last FOLDER is removed. The exit code is the command's.
+seconds to clean up after itself. At last the files and folders of LITTER
+(paths with colons between them) are removed. The exit code is the command's.
 
 It is a process of its own, and imports nothing of the project, because nothing inside the test run survives a SIGKILL.
 """
@@ -69,7 +70,15 @@ def end(server: subprocess.Popen[bytes], patience: float) -> None:
         reap()
 
 
-def main(patience: float, folder: Path, command: list[str]) -> int:
+def remove(litter: list[Path]) -> None:
+    for path in litter:
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def main(patience: float, litter: list[Path], command: list[str]) -> int:
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     for deaf in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(deaf, lambda *_: None)  # only the life line counts; unlike SIG_IGN, the command does not inherit this
@@ -77,9 +86,9 @@ def main(patience: float, folder: Path, command: list[str]) -> int:
     gone, _, _ = select.select([sys.stdin, os.pidfd_open(server.pid)], [], [])
     end(server, patience)
     if sys.stdin in gone:  # else the command ended by itself, and the run wants to read why
-        shutil.rmtree(folder, ignore_errors=True)
+        remove(litter)
     return server.wait()
 
 
 if __name__ == "__main__":
-    sys.exit(main(float(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:]))
+    sys.exit(main(float(sys.argv[1]), [Path(path) for path in sys.argv[2].split(os.pathsep)], sys.argv[3:]))

@@ -32,7 +32,7 @@ uv() {
 }
 
 mariadb() {
-    has mariadbd || debian "MariaDB is not here" mariadb-server-core
+    has mariadbd && has my_print_defaults || debian "MariaDB is not here" mariadb-server-core mariadb-client-core
 }
 
 mysql() { # an image, because Debian 12 has no package of MySQL 9.7

@@ -32,7 +32,7 @@ class LakeFS:
         self.endpoint = endpoint
         self.access_key = access_key
         self.secret_key = secret_key
-        self.client = httpx.Client(base_url=f"{endpoint}/api/v1", auth=(access_key, secret_key), timeout=30)
+        self.client = httpx.Client(base_url=f"{endpoint}/api/v1", auth=(access_key, secret_key), timeout=30, trust_env=False)
         self._storage = storage
         self._stop = stop
         self._numbers = itertools.count(1)

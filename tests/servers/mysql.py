@@ -39,11 +39,9 @@ class MySQL(DatabaseServer):
         if running := os.environ.get("HOLDFAST_TEST_MYSQL"):
             return cls(make_url(running))
         run = image_runner()
-        folder = fresh_folder("mysql")
-        data, password, [port] = folder / "data", secrets.token_hex(8), free_ports(1)
-        data.mkdir()
+        folder, password, [port] = fresh_folder("mysql"), secrets.token_hex(8), free_ports(1)
         command = [
-            *run, "-v", f"{data}:/var/lib/mysql", IMAGE, "env", f"MYSQL_ROOT_PASSWORD={password}",
+            *run, IMAGE, "env", f"MYSQL_ROOT_PASSWORD={password}",
             "docker-entrypoint.sh", "mysqld", f"--port={port}", "--bind-address=127.0.0.1", "--skip-name-resolve",
             "--max-connections=300", "--performance-schema=OFF", "--innodb-buffer-pool-size=64M",
             "--innodb-redo-log-capacity=64M",
@@ -55,7 +53,7 @@ class MySQL(DatabaseServer):
 
 
 def image_runner() -> list[str]:
-    """What runs an image in the foreground on this machine's network, once `-v FOLDER:FOLDER IMAGE COMMAND ...` is added."""
+    """What runs an image in the foreground on this machine's network, once `IMAGE COMMAND ...` is added. Its volumes go with it."""
     cluster = os.environ.get("HOLDFAST_TEST_CLUSTER", str(CLUSTER))
     if Path(cluster).exists() and succeeds("buildah", "images", "-q", IMAGE):
         return [cluster, "run"]
@@ -64,7 +62,7 @@ def image_runner() -> list[str]:
         return [
             "sh",
             "-c",
-            'docker run --rm --network=host --name "$0" "$@"; docker rm -f "$0"',
+            'docker run --rm --network=host --name "$0" "$@"; docker rm -f -v "$0"',
             f"holdfast-mysql-{secrets.token_hex(4)}",
         ]
     raise ServerMissingError(f"no MySQL here: {HOW}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import os
 import random
 import shutil
@@ -11,11 +10,13 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+
+import httpx
+
+from tests.servers.guard import remove
 
 GUARD = Path(__file__).with_name("guard.py")
 # Below the range that Linux takes outgoing connections from: one of those would otherwise get a port that we just chose.
@@ -66,9 +67,8 @@ def fresh_folder(name: str) -> Path:
 def answers(url: str) -> bool:
     """Whether a GET of `url` gives a 2xx within a second."""
     try:
-        with urllib.request.urlopen(url, timeout=1):  # only ever a loopback address of ours
-            return True
-    except (urllib.error.URLError, http.client.HTTPException, OSError):
+        return httpx.get(url, timeout=1, trust_env=False).is_success  # no proxy knows our loopback
+    except httpx.HTTPError:
         return False
 
 
@@ -82,15 +82,28 @@ class Process:
         folder: Path,
         *,
         environment: Mapping[str, str] | None = None,
+        litter: Sequence[Path] = (),
         patience: float = 20,
     ) -> None:
-        """Start it under the guard. `patience`: seconds that whatever wraps the server may take to clean up at the end."""
+        """Start it under the guard.
+
+        `litter`: what it leaves outside its folder. `patience`: seconds that whatever wraps it may take to clean up at the end.
+        """
         self.name = name
         self.log = folder / "log"
+        self._litter = [folder, *litter]
         self._owner = os.getpid()
         with self.log.open("wb") as log:
             self._guard = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(GUARD), str(patience), str(folder), *map(str, command)],
+                [
+                    sys.executable,
+                    "-I",
+                    "-S",
+                    str(GUARD),
+                    str(patience),
+                    os.pathsep.join(map(str, self._litter)),
+                    *map(str, command),
+                ],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
@@ -125,4 +138,4 @@ class Process:
         if os.getpid() == self._owner and self._guard.stdin is not None:
             self._guard.stdin.close()
             self._guard.wait()
-            shutil.rmtree(self.log.parent, ignore_errors=True)  # the guard leaves it if the server ended by itself
+            remove(self._litter)  # the guard leaves it if the server ended by itself

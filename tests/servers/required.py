@@ -48,4 +48,4 @@ def cost_of_lakefs(skipped: Iterable[pytest.TestReport]) -> str | None:
     lost = [reason for reason in reasons if WITHOUT_LAKEFS in reason]
     if not lost:
         return None
-    return f"LAKEFS IS MISSING: {len(lost)} TESTS DID NOT RUN ({lost[0].rpartition(f'{WITHOUT_LAKEFS}: ')[2]})"
+    return f"LAKEFS IS MISSING, WHICH COST {len(lost)} TEST{'S' * (len(lost) > 1)} ({lost[0].rpartition(f'{WITHOUT_LAKEFS}: ')[2]})"

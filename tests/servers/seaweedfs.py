@@ -35,7 +35,7 @@ class SeaweedFS:
             aws_access_key_id=access_key,
             aws_secret_access_key=secret_key,
             region_name=REGION,
-            config=Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 1}),
+            config=Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 1}, proxies={}),
         )
         self._stop = stop
         self._numbers = itertools.count(1)
@@ -67,7 +67,9 @@ class SeaweedFS:
             "-s3.autoCreateBucket=false", "-s3.allowDeleteBucketNotEmpty=false", "-s3.iam=false",
             "-s3.port.iceberg=0", "-s3.port.lance=0",
         ]  # fmt: skip
-        process = Process("weed", command, folder)
+        grpc = {"master": master_grpc, "volume": volume_grpc, "filer": filer_grpc, "s3": s3_grpc}
+        sockets = [Path(f"/tmp/seaweedfs-{role}-grpc-{port}.sock") for role, port in grpc.items()]  # no flag moves these
+        process = Process("weed", command, folder, litter=sockets)
         server = cls(f"http://127.0.0.1:{s3}", access_key, secret_key, process.stop)
         process.wait_until(lambda: answers(f"{server.endpoint}/healthz") and server.stores())
         return server

@@ -13,7 +13,7 @@ from fastapi import APIRouter, FastAPI
 
 from holdfast import __version__
 from holdfast.services import Services
-from holdfast.web import problems
+from holdfast.web import described, problems
 from holdfast.web.hop import Threads
 
 
@@ -31,6 +31,7 @@ def create_app(name: str, *routers: APIRouter, services: Services | None = None)
     app = FastAPI(title=f"Holdfast {name}", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.services, app.state.threads, app.state.service = services, threads, name
     problems.install(app)
+    described.install(app)
     for router in routers:
         app.include_router(router)
     return app

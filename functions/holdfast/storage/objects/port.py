@@ -62,7 +62,8 @@ class Writer(Protocol):
 
     def finish(self) -> Stored:
         """Sends the rest and makes the object visible, durably where the store can. Raises ObjectExists when another object is
-        under the key (the same bytes, left there by a retry whose reply was lost, count as ours), StoreUnavailable."""
+        under the key (the same bytes, left there by a retry whose reply was lost, count as ours), StoreUnavailable; after either
+        only ``abort`` is allowed."""
 
     def abort(self) -> None:
         """Gives up: nothing becomes visible. Never raises; what could not be removed is removed by ``Objects.delete``."""
@@ -72,7 +73,7 @@ class Objects(Protocol):
     """Where bytes live."""
 
     def writer(self, key: str, content_type: str) -> Writer:
-        """A writer for a new object. Does nothing yet in the store."""
+        """A writer for a new object. Does nothing yet in the store. ``content_type`` is printable ASCII."""
 
     def read(self, key: str, start: int = 0, length: int | None = None) -> Generator[bytes, None, None]:
         """The bytes from ``start`` on, ``length`` of them (default: to the end; there may be fewer, and none), in chunks of at

@@ -1,0 +1,69 @@
+"""What the OpenAPI documents of all functions say alike: that a token is needed, and what a problem looks like."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import APIRouter, FastAPI
+
+SCHEME = "password"
+
+_SCHEMES = {SCHEME: {"type": "oauth2", "flows": {"password": {"tokenUrl": "/token", "scopes": {}}}}}
+
+_PROBLEM = {
+    "title": "Problem",
+    "description": "Problem details (RFC 9457). Clients may switch on `type`; `detail` is for the person who reads it.",
+    "type": "object",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        "type": {"type": "string", "format": "uri-reference"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+    },
+    "example": {
+        "type": "https://holdfast.dev/problems/forbidden",
+        "title": "Not allowed",
+        "status": 403,
+        "detail": "This needs the permission 'archive'.",
+    },
+}
+
+
+class _SecuredRouter(APIRouter):
+    def add_api_route(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        extra = {"security": [{SCHEME: []}], **(options.pop("openapi_extra", None) or {})}
+        options["responses"] = {**problems_of(401, 403), **(options.get("responses") or {})}
+        super().add_api_route(path, endpoint, openapi_extra=extra, **options)
+
+
+def secured_router() -> APIRouter:
+    """A router all of whose operations say that they need a token. They ask for it with ``holdfast.web.auth.claims``."""
+    return _SecuredRouter()
+
+
+def problems_of(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """``responses`` of an operation that may answer with these problems."""
+    return {
+        status: {
+            "description": HTTPStatus(status).phrase,
+            "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        }
+        for status in statuses
+    }
+
+
+def install(app: FastAPI) -> None:
+    """Puts into ``app``'s document what its operations refer to."""
+    make = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = make()
+        components = document.setdefault("components", {})
+        components.setdefault("securitySchemes", _SCHEMES)
+        components.setdefault("schemas", {}).setdefault("Problem", _PROBLEM)
+        return document
+
+    setattr(app, "openapi", openapi)  # noqa: B010  how FastAPI has its document extended, which mypy would not have
