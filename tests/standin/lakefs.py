@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -54,6 +55,7 @@ class Standin:
         return standin
 
     def stop(self) -> None:
+        self.client.close()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -70,8 +72,14 @@ class Standin:
         self._repositories[name] = Repository(name, namespace, "main")
         return self._repositories[name]
 
+    def history(self, repository: str, branch: str) -> list[Commit]:
+        """The branch's commits with all they hold, the newest first."""
+        with self._lock:
+            return list(self._repositories[repository].log(branch, after=None, paths=[]))
+
+    @cached_property
     def client(self) -> httpx.Client:
-        """A new HTTP client of the API, logged in; its base is `/api/v1`."""
+        """The API, logged in; its base is `/api/v1`."""
         return httpx.Client(base_url=f"{self.endpoint}{BASE}", auth=(self.access_key, self.secret_key), timeout=30)
 
     def authorised(self, header: str) -> bool:

@@ -90,22 +90,24 @@ class Repository:
         """Nothing is verified: neither that there is an object, nor its size or checksum."""
         if not path:
             raise RefusedError(400, 'parameter "path" in query has an error: empty value is not allowed')
-        if "://" not in record.address:
+        if not record.address.startswith("s3://"):
             raise RefusedError(400, "physical address is not valid for block adapter: s3")
         staged = self.branch(branch).staged
-        if (length := len(path.encode())) > PATH_LIMIT:
-            raise RefusedError(400, f"argument path: invalid value: validation error: {length} is above maximum length (1024)")
+        _check_length(path)
         staged[path] = record
 
     def stage_deletes(self, branch: str, paths: list[str]) -> list[dict[str, object]]:
-        """What failed, by path: all of them, when one is too long."""
-        on = self.branch(branch)
+        """What failed, by path: all of them, when one is too long; none, when there is no branch."""
         if len(paths) > DELETE_LIMIT:
             raise RefusedError(400, f"request size exceeded, max paths is set to {DELETE_LIMIT}")
-        for position, path in enumerate(paths):
-            if (length := len(path.encode())) > PATH_LIMIT:
-                said = f"argument path[{position}]: invalid value: validation error: {length} is above maximum length (1024)"
-                return [{"path": each, "message": said, "status_code": 500} for each in paths]
+        on = self._branches.get(branch)
+        if on is None:
+            return []
+        try:
+            for path in paths:
+                _check_length(path)
+        except RefusedError as refused:
+            return [{"path": each, "message": refused.message, "status_code": 500} for each in paths]
         for path in paths:
             if path in on.head.tree or on.staged.get(path) is not None:
                 on.staged[path] = None
@@ -129,6 +131,7 @@ class Repository:
     def lookup(self, ref: str, path: str) -> Record:
         """At a branch's name, what is staged counts."""
         found = self.resolve(ref).tree.get(path)
+        _check_length(path)
         if ref in self._branches:
             found = self._branches[ref].staged.get(path, found)
         if found is None:
@@ -172,3 +175,8 @@ class Repository:
         commit = Commit(name, tuple(p.id for p in parents), message, dict(metadata), 1_700_000_000 + serial, tree, generation)
         self._commits[name] = commit
         return commit
+
+
+def _check_length(path: str) -> None:
+    if (length := len(path.encode())) > PATH_LIMIT:
+        raise RefusedError(400, f"argument path: invalid value: validation error: {length} is above maximum length ({PATH_LIMIT})")
