@@ -10,6 +10,7 @@
     ├── Gone             410   it was there, and its time is over
     ├── PreconditionFailed 412 an If-Match or If-None-Match does not hold
     ├── TooLarge         413   above the workspace's maximum size or quota
+    ├── UnsupportedMediaType 415 the body is of a type that is not taken here
     ├── RangeUnsatisfiable 416 no byte of the content lies in the range asked for
     ├── Held             423   a legal hold stops it
     ├── TooManyRequests  429   throttled; ``retry_after`` says for how long
@@ -75,8 +76,17 @@ class TooLarge(Problem):
     status, slug, title = 413, "too-large", "Too large"
 
 
+class UnsupportedMediaType(Problem):
+    status, slug, title = 415, "unsupported-media-type", "Unsupported media type"
+
+
 class RangeUnsatisfiable(Problem):
+    """``size``: of the content, in bytes, for the reply's Content-Range."""
+
     status, slug, title = 416, "range-unsatisfiable", "Range not satisfiable"
+
+    def __init__(self, detail: str, *, size: int, **rest: Any) -> None:
+        super().__init__(detail, size=size, **rest)
 
 
 class Held(Problem):

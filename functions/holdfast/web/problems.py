@@ -16,7 +16,13 @@ from holdfast import errors
 log = logging.getLogger(__name__)
 
 TYPE = "https://holdfast.dev/problems/"
-_BY_STATUS = {400: errors.Malformed, 404: errors.NotFound, 413: errors.TooLarge, 422: errors.Invalid}
+_BY_STATUS = {
+    400: errors.Malformed,
+    404: errors.NotFound,
+    413: errors.TooLarge,
+    415: errors.UnsupportedMediaType,
+    422: errors.Invalid,
+}
 
 
 class ProblemResponse(JSONResponse):
@@ -39,6 +45,8 @@ def response(problem: errors.Problem, *, instance: str | None = None) -> Respons
         headers["Retry-After"] = str(problem.retry_after)
     if problem.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(problem, errors.RangeUnsatisfiable):
+        headers["Content-Range"] = f"bytes */{problem.extra['size']}"
     return ProblemResponse(body, problem.status, headers)
 
 
