@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from holdfast.database.engine import Database
-from holdfast.database.tables import metadata
+from holdfast.database.migrate import upgrade
 from tests.servers.database import DatabaseServer
 
 KINDS = ["sqlite", "mariadb"]
@@ -32,7 +32,7 @@ def with_tables(url: str) -> Iterator[Database]:
     """The database with all tables, for as long as the test lasts."""
     database = Database(url)
     try:
-        metadata.create_all(database.engine)
+        upgrade(database)
         yield database
     finally:
         database.close()

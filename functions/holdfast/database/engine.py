@@ -41,7 +41,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A connection for reading. Raises DatabaseUnavailable."""
-        with _translated(), self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        with translated(), self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             yield connection
 
     def write(self, act: Callable[[Connection], T]) -> T:
@@ -49,7 +49,7 @@ class Database:
         database. Raises DatabaseUnavailable, and whatever ``act`` raises (then nothing of it is kept)."""
         for attempt in range(1, _ATTEMPTS + 1):
             try:
-                with _translated(), self.engine.begin() as connection:
+                with translated(), self.engine.begin() as connection:
                     return act(connection)
             except OperationalError as error:
                 if code(error) not in _DEADLOCK:
@@ -77,7 +77,8 @@ def code(error: DBAPIError) -> int | None:
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def translated() -> Iterator[None]:
+    """Within it, what means that the database is away is raised as DatabaseUnavailable."""
     try:
         yield
     except InterfaceError as error:
