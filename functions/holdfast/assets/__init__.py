@@ -1,1 +1,1 @@
-"""Assets and their versions: names, the write path, reading, and the way from active over archived to destroyed."""
+"""Assets, their versions and the files of these: brought in, read, and led through active, archived and destroyed."""
