@@ -1,0 +1,59 @@
+"""``holdfast``: every command, and what becomes of an error. Commands import what they need themselves, so that help is quick."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from holdfast import __version__
+from holdfast.cli import operating
+from holdfast.cli.failures import REFUSED, USAGE, Failure, exit_code
+from holdfast.cli.output import note
+from holdfast.errors import Problem
+
+app = typer.Typer(
+    help="Holdfast: a versioned asset store with a declared end of life.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(operating.app)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """The program. Ends with one of the exit codes of ``holdfast.cli.failures``."""
+    try:
+        app(prog_name="holdfast")
+    except Failure as failure:
+        sys.exit(_end(failure.message, failure.code))
+    except Problem as problem:  # of a command that works on the database itself
+        sys.exit(_end(problem.detail, exit_code(problem.status)))
+    except OSError as error:
+        sys.exit(_end(f"{error.filename}: {error.strerror}" if error.filename else str(error), REFUSED))
+    except ValueError as error:
+        if type(error).__name__ != "ValidationError":
+            raise
+        sys.exit(_end(str(error), USAGE))
+
+
+def _end(message: str, code: int) -> int:
+    note(f"holdfast: {message}")
+    return code

@@ -1,0 +1,40 @@
+"""What holds for every command, also where there is no server."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from holdfast import __version__
+from tests.cli.program import Program
+
+
+@pytest.fixture
+def holdfast(tmp_path: Path) -> Program:
+    return Program(tmp_path, tmp_path)
+
+
+def test_it_says_its_version(holdfast: Program) -> None:
+    assert holdfast("--version").stdout == f"{__version__}\n"
+
+
+def test_an_unknown_command_is_a_usage_error(holdfast: Program) -> None:
+    ended = holdfast("upload-everything", code=2)
+    assert "No such command" in ended.stderr
+    assert ended.stdout == ""
+
+
+def test_settings_as_json_and_yaml_are_the_same(holdfast: Program) -> None:
+    as_json = json.loads(holdfast("settings", "-o", "json").stdout)
+    assert as_json == yaml.safe_load(holdfast("settings", "-o", "yaml").stdout)
+    assert {"variable": "HOLDFAST_LINK_MINUTES", "type": "number", "default": "20"}.items() <= as_json[
+        [one["variable"] for one in as_json].index("HOLDFAST_LINK_MINUTES")
+    ].items()
+
+
+def test_a_table_in_a_pipe_is_not_cut_off(holdfast: Program) -> None:
+    [line] = [line for line in holdfast("settings").stdout.splitlines() if line.startswith("HOLDFAST_DATABASE_URL")]
+    assert line.rstrip().endswith("Empty: an SQLite file under `data`.")

@@ -1,0 +1,19 @@
+from __future__ import annotations
+
+import pytest
+
+from holdfast.settings import Settings
+from tests.docs.pages import PAGES, REFERENCE
+
+
+@pytest.mark.parametrize("file", PAGES)
+def test_a_generated_page_is_fresh(file: str) -> None:
+    assert (REFERENCE / file).read_text() == PAGES[file](), "run: python -m tests.docs.pages"
+
+
+def test_every_page_of_the_reference_is_generated() -> None:
+    assert {page.name for page in REFERENCE.iterdir()} == set(PAGES)
+
+
+def test_every_setting_says_what_it_does() -> None:
+    assert [name for name, field in Settings.model_fields.items() if not (field.description or "").endswith(".")] == []
