@@ -13,9 +13,9 @@ from http.client import HTTPResponse
 
 import pytest
 from tests.contract.faulty import Behaviour, FaultyStore, once
-from tests.contract.test_objects import KEY, TYPE, content_of, fill, s3_objects, some_bytes, write
+from tests.contract.object_stores import KEY, TYPE, content_of, fill, s3_arguments, some_bytes, write
 from tests.servers.process import free_ports
-from tests.servers.seaweedfs import SHARED, SeaweedFS
+from tests.servers.seaweedfs import SeaweedFS
 
 from holdfast.storage.objects import ObjectExists, StoreUnavailable
 from holdfast.storage.objects.parts import PART
@@ -32,16 +32,7 @@ def through(seaweedfs: SeaweedFS) -> Iterator[Through]:
     def start(behave: Callable[[str, str], Behaviour]) -> tuple[S3Objects, FaultyStore]:
         faulty = FaultyStore(behave, seaweedfs.endpoint)
         open_stores.append(faulty)
-        bucket, prefix = seaweedfs.namespace()
-        objects = S3Objects(
-            endpoint=faulty.endpoint,
-            bucket=bucket,
-            prefix=prefix,
-            access_key=seaweedfs.access_key,
-            secret_key=seaweedfs.secret_key,
-            read_timeout=0.5,
-        )
-        return objects, faulty
+        return S3Objects(**{**s3_arguments(seaweedfs), "endpoint": faulty.endpoint}, read_timeout=0.5), faulty
 
     yield start
     for faulty in open_stores:
@@ -72,7 +63,7 @@ def soon(seconds: float = 60) -> datetime:
 
 @pytest.mark.parametrize("length", [0, 10, PART + 1])
 def test_a_link_gives_the_bytes_with_type_and_name_and_needs_no_token(seaweedfs: SeaweedFS, length: int) -> None:
-    objects = s3_objects(seaweedfs)
+    objects = S3Objects(**s3_arguments(seaweedfs))
     content = some_bytes(length)
     write(objects, KEY, content)
     disposition = "attachment; filename=\"a b.png\"; filename*=UTF-8''%C3%A4%20b.png"
@@ -92,7 +83,7 @@ def test_a_link_gives_the_bytes_with_type_and_name_and_needs_no_token(seaweedfs:
     [("image%2Fpng", "text%2Fhtml"), ("inline", "attachment"), ("X-Amz-Expires=", "X-Amz-Expires=9"), ("data/u1/0", "data/u1/1")],
 )
 def test_a_link_that_was_changed_gives_nothing(seaweedfs: SeaweedFS, old: str, new: str) -> None:
-    objects = s3_objects(seaweedfs)
+    objects = S3Objects(**s3_arguments(seaweedfs))
     write(objects, KEY, b"x")
     write(objects, "data/u1/1", b"another's")
     link = objects.link(KEY, expires=soon(), content_type="image/png", disposition="inline")
@@ -104,15 +95,7 @@ def test_a_link_that_was_changed_gives_nothing(seaweedfs: SeaweedFS, old: str, n
 
 
 def test_a_link_gives_nothing_after_its_end(seaweedfs: SeaweedFS) -> None:
-    bucket, prefix = seaweedfs.namespace()
-    objects = S3Objects(
-        endpoint=seaweedfs.endpoint,
-        bucket=bucket,
-        prefix=prefix,
-        access_key=seaweedfs.access_key,
-        secret_key=seaweedfs.secret_key,
-        clock=lambda: soon(-60),
-    )
+    objects = S3Objects(**s3_arguments(seaweedfs), clock=lambda: soon(-60))
     write(objects, KEY, b"x")
 
     ended = objects.link(KEY, expires=soon(-2), content_type="image/png", disposition="inline")
@@ -147,7 +130,7 @@ def test_an_endpoint_is_an_origin(endpoint: str) -> None:
 
 
 def test_the_content_type_is_kept(seaweedfs: SeaweedFS) -> None:
-    objects = s3_objects(seaweedfs)
+    objects = S3Objects(**s3_arguments(seaweedfs))
     for key, length in (("small", 1), ("large", PART + 1)):
         writer = objects.writer(key, "image/png")
         fill(writer, some_bytes(length))
@@ -260,7 +243,7 @@ def test_a_store_that_is_not_there_is_unavailable(call: Callable[[S3Objects], ob
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS.keys())
 def test_wrong_credentials_are_said_to_be_refused_and_not_shown(seaweedfs: SeaweedFS, call: Callable[[S3Objects], object]) -> None:
-    objects = S3Objects(endpoint=seaweedfs.endpoint, bucket=SHARED, access_key=seaweedfs.access_key, secret_key="guessed-secret")
+    objects = S3Objects(**{**s3_arguments(seaweedfs), "secret_key": "guessed-secret"})
 
     with pytest.raises(StoreUnavailable, match="refuses the credentials") as caught:
         call(objects)
@@ -272,9 +255,7 @@ def test_wrong_credentials_are_said_to_be_refused_and_not_shown(seaweedfs: Seawe
 def test_a_bucket_that_is_gone_does_not_pass_for_an_object_that_is(
     seaweedfs: SeaweedFS, call: Callable[[S3Objects], object]
 ) -> None:
-    objects = S3Objects(
-        endpoint=seaweedfs.endpoint, bucket="no-such-bucket", access_key=seaweedfs.access_key, secret_key=seaweedfs.secret_key
-    )
+    objects = S3Objects(**{**s3_arguments(seaweedfs), "bucket": "no-such-bucket"})
 
     with pytest.raises(StoreUnavailable, match="no such bucket"):
         call(objects)
@@ -321,15 +302,8 @@ def test_small_objects_need_no_boto3(seaweedfs: SeaweedFS) -> None:
         link = objects.link("data/u1/0", expires=datetime.now(UTC) + timedelta(60), content_type="a/b", disposition="inline")
         print(b"".join(objects.read("data/u1/0")), objects.size("data/u1/0"), sorted({"boto3", "botocore"} & set(sys.modules)))
     """
-    bucket, prefix = seaweedfs.namespace()
-    arguments = {
-        "endpoint": seaweedfs.endpoint,
-        "bucket": bucket,
-        "prefix": prefix,
-        "access_key": seaweedfs.access_key,
-        "secret_key": seaweedfs.secret_key,
-    }
+    arguments = json.dumps(s3_arguments(seaweedfs))
 
-    printed = subprocess.run([sys.executable, "-c", script, json.dumps(arguments)], check=True, capture_output=True, text=True)
+    printed = subprocess.run([sys.executable, "-c", script, arguments], check=True, capture_output=True, text=True)
 
     assert printed.stdout == "b'small' 5 []\n"
