@@ -11,12 +11,18 @@ from dataclasses import replace
 from threading import Barrier
 
 import pytest
+from sqlalchemy import delete
+from tests.databases import fresh_url, with_tables
 from tests.servers.lakefs import LakeFS
+from tests.servers.mariadb import MariaDB
 from tests.standin.lakefs import Standin
 
 from holdfast import failpoints
+from holdfast.database.engine import Database
+from holdfast.database.tables import branches, commit_entries, commits
 from holdfast.storage.versions import CommitResult, Entry, EntryRefused, Versions
 from holdfast.storage.versions.lakefs import LakeFSVersions
+from holdfast.storage.versions.sql import SqlVersions
 
 BRANCH = "ada_space"
 PATH = "image/jpg/test/test.jpg"
@@ -54,7 +60,29 @@ def lakefs_adapters(lakefs: LakeFS) -> Adapters:
     return on_lakefs(lakefs)
 
 
+@pytest.fixture
+def sqlite_adapters(request: pytest.FixtureRequest) -> Iterator[Adapters]:
+    with with_tables(fresh_url(request, "sqlite")) as database:
+        yield lambda: SqlVersions(database)
+
+
+@pytest.fixture(scope="module")
+def tables_on_mariadb(mariadb: MariaDB) -> Iterator[Database]:
+    with with_tables(mariadb.create_database()) as database:
+        yield database
+
+
+@pytest.fixture
+def mariadb_adapters(tables_on_mariadb: Database) -> Adapters:
+    """The tables of the test before, emptied: making them takes longer than most tests."""
+    for table in (commit_entries, commits, branches):
+        tables_on_mariadb.write(lambda connection, table=table: connection.execute(delete(table)))  # type: ignore[misc]
+    return lambda: SqlVersions(tables_on_mariadb)
+
+
 ADAPTERS = {
+    "sql-sqlite": "sqlite_adapters",
+    "sql-mariadb": "mariadb_adapters",
     "lakefs-standin": "lakefs_standin_adapters",
     "lakefs": "lakefs_adapters",
 }

@@ -57,9 +57,10 @@ class SqlVersions:
 
     def commit(self, branch: str, operation: str, puts: Sequence[Entry], deletes: Sequence[str]) -> CommitResult:
         """See the port. Raises LookupError for a branch that nobody created."""
-        for path in (*(entry.path for entry in puts), *deletes):
-            if len(path.encode()) > PATH_BYTES:
-                raise EntryRefused(path, f"longer than {PATH_BYTES} bytes")
+        for entry in puts:
+            if not _possible(entry.path):
+                raise EntryRefused(entry.path, f"a path has 1 to {PATH_BYTES} bytes")
+        deletes = [path for path in deletes if _possible(path)]
 
         def act(connection: Connection) -> None:
             failpoints.hit(STAGE_BEFORE)
@@ -173,6 +174,10 @@ def _entry(row: Mapping[Any, Any]) -> Entry:
         content_type=row["content_type"],
         upload_id=row["upload_id"],
     )
+
+
+def _possible(path: str) -> bool:
+    return 0 < len(path.encode()) <= PATH_BYTES
 
 
 def _sha256(text: str) -> str:
