@@ -139,6 +139,17 @@ def test_the_content_type_is_kept(seaweedfs: SeaweedFS) -> None:
         assert seaweedfs.client.head_object(Bucket=objects.bucket, Key=objects.name(key))["ContentType"] == "image/png"
 
 
+def test_parts_may_grow_on_the_way(seaweedfs: SeaweedFS) -> None:
+    objects = S3Objects(**s3_arguments(seaweedfs), part_size=lambda number: (4 + number) << 20)
+    content = some_bytes((5 + 6 + 7) * (1 << 20) + 1)
+
+    write(objects, KEY, content)
+
+    assert content_of(objects, KEY) == content
+    head = seaweedfs.client.head_object(Bucket=objects.bucket, Key=objects.name(KEY), ChecksumMode="ENABLED")
+    assert head["ChecksumSHA256"].endswith("-4")
+
+
 # Replies that never arrive
 
 

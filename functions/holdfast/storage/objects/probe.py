@@ -25,6 +25,7 @@ def probe(objects: Objects, remove: Callable[[str], None]) -> None:
         found = b"".join(objects.read(key))
     except ObjectMissing as error:
         raise StoreUnavailable("The object store loses what it has acknowledged.") from error
+    finally:
+        remove(key)
     if found != content:
         raise StoreUnavailable("The object store gives back other bytes than it was given.")
-    remove(key)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -19,6 +19,7 @@ from urllib3.exceptions import HTTPError
 
 from holdfast.clock import Clock, system
 from holdfast.storage.objects.keys import check_key
+from holdfast.storage.objects.parts import part_size
 from holdfast.storage.objects.points import step
 from holdfast.storage.objects.port import CHUNK, ObjectMissing, Stored, StoreUnavailable
 from holdfast.storage.objects.probe import probe
@@ -37,7 +38,7 @@ class S3Objects:
 
     ``endpoint`` and ``public_endpoint`` are ``scheme://host[:port]``; links are made for the public one, by default the same.
     Timeouts are in seconds; ``read_timeout`` stays below the 30 s after which SeaweedFS gives up on placing a replica.
-    ``attempts`` counts the first try.
+    ``attempts`` counts the first try. ``part_size`` gives the length of part n, from 1; S3 wants 5 MiB at least.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class S3Objects:
         read_timeout: float = 25.0,
         attempts: int = 3,
         connections: int = 64,
+        part_size: Callable[[int], int] = part_size,
         clock: Clock = system,
     ) -> None:
         self.bucket = bucket
@@ -64,6 +66,7 @@ class S3Objects:
         self._credentials = Credentials(access_key, secret_key, region)
         self._timeouts = connect_timeout, read_timeout
         self._clock = clock
+        self.part_size = part_size
         self.wire = Wire(
             self._origin,
             self._credentials,

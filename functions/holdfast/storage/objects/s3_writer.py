@@ -8,7 +8,6 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from holdfast.storage.objects.buffer import Buffer
-from holdfast.storage.objects.parts import part_size
 from holdfast.storage.objects.points import step
 from holdfast.storage.objects.port import ObjectExists, Stored, StoreUnavailable
 from holdfast.storage.objects.sigv4 import encode_query
@@ -27,7 +26,7 @@ class S3Writer:
         self._store = store
         self._key = key
         self._content_type = content_type
-        self._buffer = Buffer(part_size(1))
+        self._buffer = Buffer(store.part_size(1))
         self._hash = hashlib.sha256()
         self._size = 0
         self._upload: str | None = None
@@ -101,11 +100,11 @@ class S3Writer:
         self._parts.append({"PartNumber": number, "ETag": response.headers["etag"], "ChecksumSHA256": checksum})
         self._digests.update(digest.digest())
         self._size += len(content)
-        if part_size(number + 1) == self._buffer.capacity:
+        following = self._store.part_size(number + 1)
+        if following == self._buffer.capacity:
             self._buffer.clear()
         else:
-            self._buffer.release()
-            self._buffer = Buffer(part_size(number + 1))
+            self._buffer = Buffer(following)
 
     def _create(self) -> str:
         with self._store.rare() as client:

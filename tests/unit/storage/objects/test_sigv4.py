@@ -12,7 +12,7 @@ from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials as BotoCredentials
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from holdfast.storage.objects.sigv4 import MAX_LINK_SECONDS, Credentials, encode_query, presign_get, quote_path, sign_headers
@@ -40,6 +40,7 @@ def client(origin: str, region: str) -> Any:
     return _clients[origin, region]
 
 
+@settings(deadline=None)  # botocore takes its time to make a client
 @given(
     origin=origins,
     region=regions,
@@ -68,6 +69,7 @@ def test_a_link_is_the_one_that_botocore_makes(
     assert ours == theirs
 
 
+@settings(deadline=None)
 @given(
     method=st.sampled_from(["GET", "PUT", "HEAD", "DELETE"]),
     key=keys,
