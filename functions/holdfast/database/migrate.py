@@ -31,7 +31,8 @@ from holdfast.database.engine import Database, code, translated
 FOLDER = Path(__file__).parent / "migrations"
 
 _NO_SUCH_TABLE = 1146
-_LOCK = "CONCAT('holdfast-migrate-', MD5(DATABASE()))"  # locks have one name space per server, and names of 64 characters
+# Locks have one name space per server, and names of 64 characters. MySQL has no MD5() from 9.6 on.
+_LOCK = "CONCAT('holdfast-migrate-', LEFT(SHA2(DATABASE(), 256), 32))"
 _alembic = threading.Lock()  # Alembic's context is one per process
 
 
