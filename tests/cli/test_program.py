@@ -38,3 +38,24 @@ def test_settings_as_json_and_yaml_are_the_same(holdfast: Program) -> None:
 def test_a_table_in_a_pipe_is_not_cut_off(holdfast: Program) -> None:
     [line] = [line for line in holdfast("settings").stdout.splitlines() if line.startswith("HOLDFAST_DATABASE_URL")]
     assert line.rstrip().endswith("Empty: an SQLite file under `data`.")
+
+
+def test_migrate_brings_a_database_from_nothing_and_is_done_the_second_time(holdfast: Program) -> None:
+    assert "was brought to revision" in holdfast("migrate").stderr
+    assert (holdfast.cwd / "data" / "holdfast.db").is_file()
+    assert "is at revision" in holdfast("migrate").stderr
+
+
+@pytest.mark.parametrize(
+    ("setting", "code"),
+    [
+        ({"HOLDFAST_LINK_MINUTES": "soon"}, 2),
+        ({"HOLDFAST_DATABASE_URL": "nothing"}, 2),
+        ({"HOLDFAST_DATABASE_URL": "mysql+pymysql://nobody@127.0.0.1:1/nothing"}, 6),
+    ],
+)
+def test_wrong_settings_are_one_clear_line(setting: dict[str, str], code: int, tmp_path: Path) -> None:
+    ended = Program(tmp_path, tmp_path, setting)("migrate", code=code)
+    assert ended.stdout == ""
+    [line] = ended.stderr.splitlines()
+    assert line.startswith("holdfast: ")

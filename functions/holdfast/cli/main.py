@@ -9,7 +9,7 @@ import typer
 
 from holdfast import __version__
 from holdfast.cli import operating
-from holdfast.cli.failures import REFUSED, USAGE, Failure, exit_code
+from holdfast.cli.failures import REFUSED, Failure, exit_code
 from holdfast.cli.output import note
 from holdfast.errors import Problem
 
@@ -48,10 +48,6 @@ def main() -> None:
         sys.exit(_end(problem.detail, exit_code(problem.status)))
     except OSError as error:
         sys.exit(_end(f"{error.filename}: {error.strerror}" if error.filename else str(error), REFUSED))
-    except ValueError as error:
-        if type(error).__name__ != "ValidationError":
-            raise
-        sys.exit(_end(str(error), USAGE))
 
 
 def _end(message: str, code: int) -> int:
