@@ -6,6 +6,8 @@ One ``Services`` lives as long as its process; whoever forks makes a new one.
 
 from __future__ import annotations
 
+import secrets
+import socket
 import threading
 from collections.abc import Callable
 from functools import cached_property
@@ -15,6 +17,7 @@ from holdfast.clock import Clock, system
 from holdfast.settings import Settings
 
 if TYPE_CHECKING:
+    from holdfast.assets.committer import Committer
     from holdfast.database.engine import Database
     from holdfast.identity.tokens import Tokens
     from holdfast.storage.objects import Objects
@@ -82,6 +85,16 @@ class Services:
         from holdfast.identity.tokens import Tokens
 
         return Tokens(load(self.settings), self.settings.token_minutes, self.clock)
+
+    @cached_property
+    def committer(self) -> Committer:
+        from holdfast.assets.committer import Committer
+
+        holder = f"{socket.gethostname()[:40]}:{secrets.token_hex(8)}"
+        erase_again_after = self.settings.intent_timeout_seconds
+        committer = Committer(self.database, self.versions, self.clock, holder, erase_again_after)
+        self._closing.append(committer.close)
+        return committer
 
     def close(self) -> None:
         """Gives connections back. What was acknowledged is already safe."""

@@ -1,0 +1,61 @@
+"""``POST /fileupload``: a primary file and its associated files become a version of their asset."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from holdfast.assets.receiving import UPLOAD, receive
+from holdfast.web.described import problems_of, secured_router
+
+router = secured_router()
+
+_FORM = {
+    "required": True,
+    "content": {
+        "multipart/form-data": {
+            "schema": {
+                "type": "object",
+                "required": ["primary_file"],
+                "additionalProperties": False,
+                "properties": {
+                    "primary_file": {"type": "string", "format": "binary"},
+                    "associated_files": {"type": "array", "items": {"type": "string", "format": "binary"}},
+                    "archive_ttl": {"type": "integer", "minimum": 0, "maximum": 36500, "description": "Days from upload."},
+                    "destroy_ttl": {
+                        "type": "integer",
+                        "minimum": 0,
+                        "maximum": 36500,
+                        "description": "Days from the archive date.",
+                    },
+                    "labels": {"type": "string", "description": "A JSON object of texts.", "example": '{"project": "apollo"}'},
+                },
+            }
+        }
+    },
+}
+_HEADERS = [
+    {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+        "description": "Sent again with the same key, an upload is not stored twice.",
+    },
+    {
+        "name": "If-None-Match",
+        "in": "header",
+        "schema": {"type": "string", "enum": ["*"]},
+        "description": "Refuses (412) to make a new version of what is there.",
+    },
+]
+
+
+@router.post(
+    "/fileupload",
+    operation_id="fileupload",
+    summary="Upload a primary file with its associated files",
+    openapi_extra={"requestBody": _FORM, "parameters": _HEADERS},
+    responses=problems_of(400, 409, 412, 413, 415, 422, 503),
+)
+async def fileupload(request: Request) -> Response:
+    return JSONResponse(await receive(request, UPLOAD))

@@ -1,0 +1,234 @@
+"""Intents: what an upload is about to do, in SQL before its first byte is written.
+
+    open ──► stored ──► grouped ──► published
+      │         │          │
+      └─────────┴──────────┴──────► failed ──► erased
+
+``open``      bytes flow into the keys ``data/<upload_id>/0 … reserved-1``, and the intent's heartbeat beats.
+``stored``    all bytes are in the store: from here the upload survives the death of any process.
+``grouped``   a committer has taken it into a group (``holdfast.assets.committer``).
+``published`` it brought a version, or files of one, or nothing new (``unchanged``).
+``failed``    it brings nothing; its bytes are being erased.  ``erased``: they are.
+
+Each step is a compare-and-set on the state, so that a process which was given up meanwhile changes nothing when it comes back.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from holdfast.assets import erasing, names
+from holdfast.assets import points as _points  # noqa: F401  declares them
+from holdfast.database.engine import Database
+from holdfast.database.tables import files, intents
+from holdfast.database.types import db_now
+from holdfast.errors import Conflict, Problem
+from holdfast.failpoints import hit
+from holdfast.identity.access import Actor
+
+UPLOAD, ADD_FILES = "upload", "add-files"
+
+
+class GivenUp(Conflict):
+    """Nothing was heard of the upload for so long that it was given up: its bytes are gone or going."""
+
+    slug = "upload-given-up"
+
+    def __init__(self) -> None:
+        super().__init__("Nothing was heard of this upload for too long, so it was given up. Send it again.")
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """One file whose bytes are in the store. ``size`` in bytes, ``sha256`` in hex."""
+
+    position: int
+    primary: bool
+    filename: str
+    content_type: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What came along with the files. None: not sent. TTLs in days."""
+
+    archive_ttl: int | None = None
+    destroy_ttl: int | None = None
+    labels: dict[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """An intent that this request opened, or (``replay``) the earlier one of the same Idempotency-Key."""
+
+    upload_id: str
+    replay: bool
+
+
+def key(upload_id: str, position: int) -> str:
+    """The object key of an upload's file."""
+    return f"data/{upload_id}/{position}"
+
+
+def begin(
+    connection: Connection,
+    actor: Actor,
+    kind: str,
+    now: datetime,
+    *,
+    asset_path: str = "",
+    must_be_new: bool = False,
+    idempotency_key: str | None = None,
+) -> Begun:
+    """Opens an intent with one reserved key, in the caller's transaction. An upload's asset path is known with its first bytes,
+    so it comes with ``store``."""
+    if idempotency_key is not None and (earlier := _earlier(connection, actor, idempotency_key)):
+        return Begun(earlier, replay=True)
+    upload_id = secrets.token_hex(16)
+    row = {
+        "upload_id": upload_id,
+        "workspace_id": actor.workspace_id,
+        "user_id": actor.user_id,
+        "kind": kind,
+        "state": "open",
+        "asset_path": asset_path,
+        "primary_filename": "",
+        "must_be_new": must_be_new,
+        "idempotency_key": idempotency_key,
+        "reserved": 1,
+        "created_at": now,
+    }
+    opening = insert(intents).values(**row, heartbeat_at=db_now())
+    if idempotency_key is None:
+        connection.execute(opening)
+        return Begun(upload_id, replay=False)
+    try:
+        with connection.begin_nested():
+            connection.execute(opening)
+    except IntegrityError:  # two requests with the key at once: the other was first
+        earlier = _earlier(connection, actor, idempotency_key)
+        if earlier is None:
+            raise
+        return Begun(earlier, replay=True)
+    return Begun(upload_id, replay=False)
+
+
+def _earlier(connection: Connection, actor: Actor, idempotency_key: str) -> str | None:
+    return connection.scalar(
+        select(intents.c.upload_id).where(
+            intents.c.workspace_id == actor.workspace_id,
+            intents.c.user_id == actor.user_id,
+            intents.c.idempotency_key == idempotency_key,
+        )
+    )
+
+
+def reserve(database: Database, upload_id: str, count: int) -> None:
+    """Registers the keys up to ``count``, before the first byte goes to one of them. Raises GivenUp."""
+    _touch(database, upload_id, reserved=count)
+
+
+def heartbeat(database: Database, upload_id: str) -> None:
+    """Says that bytes still flow. Raises GivenUp, after which nothing more may be written."""
+    _touch(database, upload_id)
+
+
+def _touch(database: Database, upload_id: str, **values: Any) -> None:
+    def act(connection: Connection) -> int:
+        return connection.execute(
+            update(intents)
+            .where(intents.c.upload_id == upload_id, intents.c.state == "open")
+            .values(heartbeat_at=db_now(), **values)
+        ).rowcount
+
+    if not database.write(act):
+        raise GivenUp
+
+
+def store(
+    database: Database,
+    upload_id: str,
+    actor: Actor,
+    asset_path: str,
+    stored: Sequence[StoredFile],
+    wishes: Wishes,
+    *,
+    target_version: str | None = None,
+) -> None:
+    """All bytes are in the store: registers the files and marks the intent stored. ``target_version`` is the version_id that files
+    are added to; None: the newest active one. Raises GivenUp."""
+    primary = next((f.filename for f in stored if f.primary), "")
+    rows = [
+        {
+            "workspace_id": actor.workspace_id,
+            "upload_id": upload_id,
+            "position": file.position,
+            "object_key": key(upload_id, file.position),
+            "primary": file.primary,
+            "filename": file.filename,
+            "path": names.path_on_branch(asset_path, file.filename),
+            "content_type": file.content_type,
+            "size": file.size,
+            "sha256": file.sha256,
+        }
+        for file in stored
+    ]
+
+    def act(connection: Connection) -> bool:
+        marked = connection.execute(
+            update(intents)
+            .where(intents.c.upload_id == upload_id, intents.c.state == "open")
+            .values(
+                state="stored",
+                asset_path=asset_path,
+                primary_filename=primary,
+                target_version=target_version,
+                archive_ttl=wishes.archive_ttl,
+                destroy_ttl=wishes.destroy_ttl,
+                labels=wishes.labels,
+                total_bytes=sum(file.size for file in stored),
+                heartbeat_at=db_now(),
+            )
+        )
+        if marked.rowcount:
+            connection.execute(insert(files), rows)
+        return bool(marked.rowcount)
+
+    hit("intent.store.before")
+    if not database.write(act):
+        raise GivenUp
+    hit("intent.store.after")
+
+
+def fail(database: Database, upload_id: str, problem: Problem, erase_again_after: int) -> None:
+    """Gives an open intent up, and its bytes with it. Nothing happens to one that is further on."""
+    hit("intent.fail.before")
+    database.write(lambda connection: fail_all(connection, [upload_id], "open", problem, erase_again_after))
+    hit("intent.fail.after")
+
+
+def fail_all(connection: Connection, upload_ids: Iterable[str], state: str, problem: Problem, erase_again_after: int) -> None:
+    """Marks those of the intents that are in ``state`` failed, with ``problem`` for whoever asks, and has their bytes erased: now,
+    and again after ``erase_again_after`` seconds, when no request of theirs can still be writing."""
+    for upload_id in upload_ids:
+        failed = connection.execute(
+            update(intents)
+            .where(intents.c.upload_id == upload_id, intents.c.state == state)
+            .values(state="failed", problem=as_json(problem), idempotency_key=None, group_id=None)
+        )
+        if failed.rowcount:
+            erasing.request(connection, upload_id, erase_again_after)
+
+
+def as_json(problem: Problem) -> dict[str, Any]:
+    """What ``errors.by_slug`` makes a problem of again."""
+    return {"status": problem.status, "slug": problem.slug, "detail": problem.detail, "extra": problem.extra}

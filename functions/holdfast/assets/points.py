@@ -1,0 +1,19 @@
+"""The fail points of the write path: one before and one after each transaction. The stores' own are declared by their adapters."""
+
+from holdfast import failpoints
+
+failpoints.declare(
+    "intent.open.before",
+    "intent.open.after",
+    "intent.store.before",
+    "intent.store.after",
+    "intent.fail.before",
+    "intent.fail.after",
+    "commit.lease.after",
+    "commit.form.before",
+    "commit.form.after",
+    "commit.publish.before",
+    "commit.publish.after",
+    "erase.mark.before",
+    "erase.mark.after",
+)

@@ -1,0 +1,317 @@
+"""An upload over HTTP, from the first byte of its form to the metadata of what it brought.
+
+    first file begins ─► intent (SQL) ─► bytes into the store ─► stored (SQL) ─► the committer ─► metadata
+
+Two thread hops for a small file: one opens the intent, one finishes the object and marks the intent stored. What goes wrong before
+that gives the intent up and its bytes with it; from then on the upload survives the request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, select
+from starlette.requests import ClientDisconnect, Request
+
+from holdfast.assets import dates, intents, labels, names
+from holdfast.assets.intents import StoredFile, Wishes
+from holdfast.assets.waiting import outcomes
+from holdfast.database.tables import files
+from holdfast.errors import Invalid, Malformed, Problem, TooLarge, Unavailable
+from holdfast.failpoints import hit
+from holdfast.identity.access import Actor, Claims, authorise
+from holdfast.media import kind
+from holdfast.services import Services
+from holdfast.storage.objects import Writer
+from holdfast.web.auth import claims
+from holdfast.web.hop import Threads
+from holdfast.web.ingest import Poured, pour
+from holdfast.web.multipart import Limits, Multipart, Part
+
+ASSOCIATED = frozenset({"associated_files", "associated_files[]"})
+RESERVE = 8
+"""Keys that a further file reserves at once."""
+POLL_SECONDS = 0.5
+"""How often a waiting request looks whether another process has settled its intent."""
+
+Check = Callable[[Connection, Actor], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """Which parts an upload may have. ``fields`` are the text fields."""
+
+    kind: str
+    primary: bool
+    fields: frozenset[str]
+
+
+UPLOAD = Form(intents.UPLOAD, True, frozenset({"archive_ttl", "destroy_ttl", "labels"}))
+ADD_FILES = Form(intents.ADD_FILES, False, frozenset({"primary_version_id"}))
+
+
+async def receive(request: Request, form: Form, *, asset_path: str = "", check: Check | None = None) -> dict[str, Any]:
+    """Answers an upload: returns the metadata of the version that it brought, changed or found unchanged.
+
+    ``asset_path`` is the one that files are added to. ``check`` may refuse before bytes flow, in the transaction that opens the
+    intent. Raises Problem; commit-pending (503) when the commit takes too long, which then goes on all the same.
+    """
+    state = request.app.state
+    upload = _Upload(state.services, state.threads, claims(request), form, asset_path, check)
+    upload.read_headers(request)
+    limits = Limits(files=state.services.settings.max_files, fields=len(form.fields))
+    try:
+        async for part in Multipart(request, limits, repeated=ASSOCIATED):
+            if part.filename is None:
+                upload.take_field(part.name, await part.text())
+            else:
+                await upload.take_file(part)
+        await upload.finish()
+    except BaseException as error:
+        await asyncio.shield(upload.give_up(error))
+        raise
+    return await upload.published()
+
+
+class _Upload:
+    """The state of one request. Its methods run on the event loop, one after the other."""
+
+    def __init__(self, services: Services, threads: Threads, who: Claims, form: Form, asset_path: str, check: Check | None) -> None:
+        self._services, self._threads, self._who, self._form = services, threads, who, form
+        self._asset_path, self._check = asset_path, check
+        self._idempotency_key: str | None = None
+        self._must_be_new = False
+        self._fields: dict[str, str] = {}
+        self._actor: Actor | None = None
+        self._begun: intents.Begun | None = None
+        self._reserved = 1
+        self._pending: tuple[Writer, StoredFile] | None = None
+        self._files: list[StoredFile] = []
+        self._taken: set[str] = set()
+        self._stored = False
+
+    def read_headers(self, request: Request) -> None:
+        """Idempotency-Key and If-None-Match. Raises Malformed."""
+        key = request.headers.get("idempotency-key")
+        if key is not None and not (0 < len(key) <= 255 and key.isascii() and key.isprintable()):
+            raise Malformed("An Idempotency-Key is 1 to 255 printable ASCII characters.", slug="bad-idempotency-key")
+        condition = request.headers.get("if-none-match")
+        if condition is not None and condition.strip() != "*":
+            raise Malformed("An upload knows only If-None-Match: *.", slug="bad-condition")
+        self._idempotency_key, self._must_be_new = key, condition is not None
+
+    def take_field(self, name: str, value: str) -> None:
+        if name not in self._form.fields:
+            raise Invalid(f"There is no field {name[:100]!r}.", slug="unknown-field")
+        self._fields[name] = value
+
+    async def take_file(self, part: Part) -> None:
+        """Streams one file into the store."""
+        primary = self._form.primary and part.name == "primary_file"
+        if not primary and part.name not in ASSOCIATED:
+            raise Invalid(f"There is no file field {part.name[:100]!r}.", slug="unknown-field")
+        if part.filename == "" and not primary:  # a browser's empty file input
+            async for _ in part:
+                raise Invalid("A file needs a name.", slug="bad-filename")
+            return
+        filename = names.file_name(part.filename or "")
+        safe = names.safe(filename)
+        if safe in self._taken:
+            raise Invalid(f"Two files of the upload would be called {safe}.", slug="name-collision")
+        self._taken.add(safe)
+        await self._open()
+        assert self._begun is not None
+        if self._begun.replay:
+            digest = hashlib.sha256()
+            size = 0
+            async for chunk in part:
+                digest.update(chunk)
+                size += len(chunk)
+            self._files.append(StoredFile(len(self._files), primary, filename, "", size, digest.hexdigest()))
+            return
+        position = len(self._files) + (self._pending is not None)
+        if position:
+            await self._threads.run(self._next, position)
+        upload_id = self._begun.upload_id
+        writer = self._services.objects.writer(intents.key(upload_id, position), "application/octet-stream")
+        beat = lambda: intents.heartbeat(self._services.database, upload_id)  # noqa: E731
+        poured = await pour(part, writer, self._threads, limit=self._limit(), heartbeat=beat)
+        self._pending = (writer, _described(position, primary, filename, part.content_type, poured))
+
+    def _limit(self) -> int:
+        """Bytes that the next file may have."""
+        assert self._actor is not None
+        most = self._actor.max_file_bytes
+        limit = self._services.settings.max_file_bytes if most is None else most
+        if self._actor.quota_bytes is not None:
+            sent = sum(f.size for f in self._files)
+            limit = min(limit, max(0, self._actor.quota_bytes - self._actor.used_bytes - sent))
+        return limit
+
+    async def _open(self) -> None:
+        if self._begun is None:
+            self._actor, self._begun = await self._threads.run(self._begin)
+
+    def _begin(self) -> tuple[Actor, intents.Begun]:
+        def act(connection: Connection) -> tuple[Actor, intents.Begun]:
+            actor = authorise(connection, self._who, "upload")
+            if actor.quota_bytes is not None and actor.used_bytes >= actor.quota_bytes:
+                raise TooLarge("The workspace's quota is used up.", slug="quota-exceeded")
+            if self._check is not None:
+                self._check(connection, actor)
+            begun = intents.begin(
+                connection,
+                actor,
+                self._form.kind,
+                self._services.clock(),
+                asset_path=self._asset_path,
+                must_be_new=self._must_be_new,
+                idempotency_key=self._idempotency_key,
+            )
+            return actor, begun
+
+        hit("intent.open.before")
+        opened = self._services.database.write(act)
+        hit("intent.open.after")
+        return opened
+
+    def _next(self, position: int) -> None:
+        """In a thread: finishes the file before, and registers the next one's key."""
+        assert self._begun is not None
+        self._settle_pending()
+        if position >= self._reserved:
+            self._reserved = position + RESERVE
+            intents.reserve(self._services.database, self._begun.upload_id, self._reserved)
+
+    def _settle_pending(self) -> None:
+        if self._pending is not None:
+            writer, file = self._pending
+            self._pending = None
+            try:
+                stored = writer.finish()
+            except BaseException:
+                writer.abort()
+                raise
+            self._files.append(
+                StoredFile(file.position, file.primary, file.filename, file.content_type, stored.size, stored.sha256)
+            )
+
+    async def finish(self) -> None:
+        """All parts are read: marks the intent stored."""
+        wishes = Wishes(
+            dates.parse_ttl("archive_ttl", self._fields.get("archive_ttl")),
+            dates.parse_ttl("destroy_ttl", self._fields.get("destroy_ttl")),
+            labels.parse(self._fields["labels"]) if self._fields.get("labels") else None,
+        )
+        if self._begun is None:
+            raise Invalid("There is no file in the form.", slug="no-file")
+        sent = [*self._files, *([self._pending[1]] if self._pending else [])]
+        primary = next((f for f in sent if f.primary), None)
+        if self._form.primary and primary is None:
+            raise Invalid("There is no primary_file in the form.", slug="no-file")
+        if self._begun.replay:
+            return
+        if primary is not None:
+            self._asset_path = names.asset_path(primary.filename, primary.content_type)
+        await self._threads.run(self._store, wishes)
+
+    def _store(self, wishes: Wishes) -> None:
+        assert self._begun is not None
+        assert self._actor is not None
+        self._settle_pending()
+        intents.store(
+            self._services.database,
+            self._begun.upload_id,
+            self._actor,
+            self._asset_path,
+            self._files,
+            wishes,
+            target_version=self._fields.get("primary_version_id") or None,
+        )
+        self._stored = True
+
+    async def give_up(self, error: BaseException) -> None:
+        """Nothing of it stays, unless it was stored already."""
+        if self._begun is None or self._begun.replay or self._stored:
+            return
+        problem = error if isinstance(error, Problem) else Malformed("The upload was broken off.", slug="incomplete-body")
+        if not isinstance(error, (Problem, ClientDisconnect, asyncio.CancelledError)):
+            problem = Unavailable("The upload failed. Send it again.", slug="upload-failed", retry_after=5)
+        await self._threads.run(self._fail, problem)
+
+    def _fail(self, problem: Problem) -> None:
+        assert self._begun is not None
+        if self._pending is not None:
+            self._pending[0].abort()
+        try:
+            intents.fail(self._services.database, self._begun.upload_id, problem, self._services.settings.intent_timeout_seconds)
+        except Unavailable:
+            return  # its heartbeat ends, and reconcile gives it up
+
+    async def published(self) -> dict[str, Any]:
+        """Waits for the commit. Raises the problem that the intent ended in, or Unavailable when it takes too long."""
+        assert self._begun is not None
+        assert self._actor is not None
+        found = await settled(self._services, self._threads, self._begun.upload_id, self._actor.workspace_id)
+        if self._begun.replay:
+            await self._threads.run(self._compare)
+        return found
+
+    def _compare(self) -> None:
+        """The same Idempotency-Key stands for the same upload. Raises Invalid."""
+        assert self._begun is not None
+        with self._services.database.read() as connection:
+            rows = connection.execute(select(files).where(files.c.upload_id == self._begun.upload_id)).all()
+        earlier = {(row.filename, row.primary, row.sha256) for row in rows}
+        if rows and earlier != {(f.filename, f.primary, f.sha256) for f in self._files}:
+            raise Invalid("This Idempotency-Key was used for another upload.", slug="idempotency-key-reused")
+
+
+def _described(position: int, primary: bool, filename: str, said: str | None, poured: Poured) -> StoredFile:
+    return StoredFile(position, primary, filename, kind.content_type(filename, poured.head, said), poured.size, "")
+
+
+async def settled(services: Services, threads: Threads, upload_id: str, workspace_id: int) -> dict[str, Any]:
+    """Waits until the intent is settled, by whatever process, and returns the metadata. Raises the problem that it ended in;
+    Unavailable (commit-pending) after ``commit_wait_seconds``: the same Idempotency-Key then waits on."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + services.settings.commit_wait_seconds
+    with services.committer.waiters.expect(upload_id) as future:
+        while True:
+            services.committer.nudge(workspace_id)
+            await asyncio.wait([future], timeout=min(POLL_SECONDS, max(0, deadline - loop.time())))
+            if future.done():
+                return future.result().result()
+            try:
+                found = await threads.run(_look, services, upload_id)
+            except Unavailable:
+                found = None
+            if found is not None:
+                return found
+            if loop.time() >= deadline:
+                raise Unavailable(
+                    "The upload is stored and will be committed. Ask again with the same Idempotency-Key.",
+                    slug="commit-pending",
+                    retry_after=5,
+                    upload_id=upload_id,
+                )
+
+
+def _look(services: Services, upload_id: str) -> dict[str, Any] | None:
+    with services.database.read() as connection:
+        outcome = outcomes(connection, [upload_id]).get(upload_id)
+    return None if outcome is None else outcome.result()
+
+
+def refuse_add(connection: Connection, actor: Actor, asset_path: str) -> None:
+    """Refuses files for an asset that is not there, before their bytes flow. The committer decides again, under its lease."""
+    from holdfast.database.tables import assets
+    from holdfast.errors import NotFound
+
+    here = (assets.c.workspace_id == actor.workspace_id, assets.c.asset_path == asset_path)
+    if connection.scalar(select(assets.c.id).where(*here)) is None:
+        raise NotFound("There is no such asset.")

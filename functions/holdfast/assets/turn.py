@@ -1,0 +1,42 @@
+"""One transaction of a committer, under its workspace's lease."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row
+
+from holdfast.audit import trail
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What its steps share."""
+
+    connection: Connection
+    workspace: Row[Any]
+    """Its row of ``workspaces``, read in this transaction."""
+    epoch: int
+    """Of the lease."""
+    now: datetime
+    erase_again_after: int
+    """Seconds after which no request can still be writing: when the bytes of a refused intent are erased a second time."""
+
+    def audit(
+        self, intent: Row[Any], user: Row[Any], *, version_id: str | None = None, success: bool = True, **details: Any
+    ) -> dict[str, Any]:
+        """The audit row that says what became of ``intent``, which is ``user``'s."""
+        return trail.entry(
+            intent.kind,
+            self.now,
+            workspace=self.workspace.name,
+            username=user.username,
+            issuer=user.issuer,
+            asset_path=intent.asset_path,
+            version_id=version_id,
+            success=success,
+            upload_id=intent.upload_id,
+            **details,
+        )

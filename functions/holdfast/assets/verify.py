@@ -1,0 +1,152 @@
+"""Does the registry say what is so? Compares it with the commits and the bytes, and itself with itself. Changes nothing.
+
+Every version that is not erased: its files' objects are there with their size (``deep``: with their sha256), and the commit that is
+said to have brought a file holds it. Every object in the store belongs to a file or to an upload under way. The counters and the
+``newest`` marks are what counting and looking give.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from sqlalchemy import Row, case, func, or_, select, true
+
+from holdfast.assets.forming import entry_of
+from holdfast.database import tables as t
+from holdfast.services import Services
+from holdfast.storage.objects import ObjectMissing
+
+BATCH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Disagreement:
+    """One thing that is not as it should be. ``subject`` names it: an object key, or workspace, path and version."""
+
+    problem: str
+    subject: str
+    detail: str
+
+
+def verify(services: Services, *, deep: bool = False) -> Iterator[Disagreement | int]:
+    """Yields each disagreement, and after each batch the number of files looked at so far (for progress). Raises StoreUnavailable,
+    DatabaseUnavailable. An object that appears or goes while it runs is looked at again before it is called wrong."""
+    yield from _files(services, deep)
+    yield from _orphans(services)
+    yield from _counters(services)
+    yield from _newest(services)
+
+
+def _files(services: Services, deep: bool) -> Iterator[Disagreement | int]:
+    seen, last = 0, 0
+    f, v = t.files.c, t.versions.c
+    while True:
+        statement = (
+            select(t.files, v.version_id, v.asset_path, v.phase, t.workspaces.c.name.label("workspace"))
+            .join(t.versions, v.id == f.version)
+            .join(t.workspaces, t.workspaces.c.id == f.workspace_id)
+            .where(f.id > last, or_(v.phase.is_(None), v.phase == "condemned"))
+            .order_by(f.id)
+            .limit(BATCH)
+        )
+        with services.database.read() as connection:
+            batch = connection.execute(statement).all()
+        for file in batch:
+            yield from _file(services, file, deep)
+        if not batch:
+            return
+        seen, last = seen + len(batch), batch[-1].id
+        yield seen
+
+
+def _file(services: Services, file: Row[Any], deep: bool) -> Iterator[Disagreement]:
+    subject = f"{file.workspace}: {file.path} {file.version_id}"
+    size = services.objects.size(file.object_key)
+    if size is None:
+        yield Disagreement("bytes-missing", subject, f"no object {file.object_key}")
+    elif size != file.size:
+        yield Disagreement("size-differs", subject, f"{size} bytes, registered are {file.size}")
+    elif deep and (found := _sha256(services, file.object_key)) != file.sha256:
+        yield Disagreement("hash-differs", subject, f"sha256 {found}, registered is {file.sha256}")
+    entry = services.versions.entry(file.commit_id, file.workspace, file.path)
+    if entry is None:
+        yield Disagreement("commit-lacks-file", subject, f"commit {file.commit_id} has nothing at the path")
+    elif entry != entry_of(file):
+        yield Disagreement("commit-differs", subject, f"commit {file.commit_id} holds {entry.key} of upload {entry.upload_id}")
+
+
+def _sha256(services: Services, key: str) -> str:
+    digest = hashlib.sha256()
+    try:
+        for chunk in services.objects.read(key):
+            digest.update(chunk)
+    except ObjectMissing:
+        return "of nothing"
+    return digest.hexdigest()
+
+
+def _orphans(services: Services) -> Iterator[Disagreement]:
+    keys = iter(services.objects.keys("data/"))
+    while batch := list(islice(keys, BATCH)):
+        for key in _unknown(services, batch):
+            if services.objects.size(key) is not None:
+                yield Disagreement("orphan", key, "an object that nothing in the registry knows")
+
+
+def _unknown(services: Services, keys: Sequence[str]) -> list[str]:
+    """Those of the keys that belong neither to a version nor to an upload that is under way or being erased."""
+    by_upload = {key: key.split("/")[1] for key in keys if key.count("/") == 2}
+    with services.database.read() as connection:
+        owned = set(
+            connection.scalars(select(t.files.c.object_key).where(t.files.c.object_key.in_(keys), t.files.c.version.is_not(None)))
+        )
+        busy = set(
+            connection.scalars(
+                select(t.intents.c.upload_id).where(
+                    t.intents.c.upload_id.in_(set(by_upload.values())),
+                    or_(t.intents.c.state.in_(["open", "stored", "grouped", "failed"]), t.intents.c.unchanged == true()),
+                )
+            )
+        )
+    return [key for key in keys if key not in owned and by_upload.get(key) not in busy]
+
+
+def _counters(services: Services) -> Iterator[Disagreement]:
+    w, v = t.workspaces.c, t.versions.c
+    stored = case((or_(v.phase.is_(None), v.phase != "erased"), v.total_bytes), else_=0)
+    kept = case((or_(v.phase.is_(None), v.phase != "erased"), 1), else_=0)
+    statement = (
+        select(
+            w.name,
+            w.used_bytes,
+            w.used_versions,
+            func.coalesce(func.sum(stored), 0).label("bytes"),
+            func.coalesce(func.sum(kept), 0).label("versions"),
+        )
+        .join(t.versions, v.workspace_id == w.id, isouter=True)
+        .group_by(w.id, w.name, w.used_bytes, w.used_versions)
+    )
+    with services.database.read() as connection:
+        for row in connection.execute(statement):
+            if (row.used_bytes, row.used_versions) != (int(row.bytes), int(row.versions)):
+                counted, said = f"{row.bytes} bytes in {row.versions}", f"{row.used_bytes} bytes in {row.used_versions}"
+                yield Disagreement("counter-differs", row.name, f"{counted} versions, the counters say {said}")
+
+
+def _newest(services: Services) -> Iterator[Disagreement]:
+    v = t.versions.c
+    top = select(v.asset_id, v.status, func.max(v.number).label("number")).group_by(v.asset_id, v.status).subquery("top")
+    statement = (
+        select(v.asset_path, v.version_id, v.newest, v.number, top.c.number.label("highest"), t.workspaces.c.name)
+        .join(top, (top.c.asset_id == v.asset_id) & (top.c.status == v.status))
+        .join(t.workspaces, t.workspaces.c.id == v.workspace_id)
+        .where(v.newest != case((v.number == top.c.number, 1), else_=0))
+    )
+    with services.database.read() as connection:
+        for row in connection.execute(statement):
+            subject = f"{row.name}: {row.asset_path} {row.version_id}"
+            yield Disagreement("newest-differs", subject, f"number {row.number}, the highest of its status is {row.highest}")
