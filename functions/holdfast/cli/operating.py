@@ -3,41 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated
+from dataclasses import asdict
+from typing import Annotated
 
 import typer
 
-from holdfast.cli.failures import USAGE, Failure
+from holdfast.cli.failures import Failure
+from holdfast.cli.installation import Data, installation
 from holdfast.cli.output import Format, Output, listing, note
-
-if TYPE_CHECKING:
-    from holdfast.services import Services
+from holdfast.cli.progress import Meter, Unit
 
 app = typer.Typer()
-
-
-@contextmanager
-def installation() -> Iterator[Services]:
-    """The installation that the settings name. Raises Failure when they are wrong."""
-    from pydantic import ValidationError
-    from sqlalchemy.exc import ArgumentError
-
-    from holdfast.services import Services
-    from holdfast.settings import PREFIX
-
-    try:
-        services = Services()
-        _ = services.database  # reads the URL
-    except ValidationError as error:
-        wrong = (f"{PREFIX}{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors())
-        raise Failure(". ".join(wrong), USAGE) from None
-    except ArgumentError:
-        raise Failure(f"{PREFIX}DATABASE_URL is no URL of a database.", USAGE) from None
-    try:
-        yield services
-    finally:
-        services.close()
 
 
 @app.command()
@@ -55,10 +31,48 @@ def settings(
 
 
 @app.command()
-def migrate() -> None:
+def migrate(data: Data = None) -> None:
     """Bring the database to the tables of this release. Any number of processes may do so at once."""
     from holdfast.database.migrate import head, upgrade
 
-    with installation() as services:
+    with installation(data) as services:
         changed = upgrade(services.database)
     note(f"The database {'was brought to' if changed else 'is at'} revision {head()}.")
+
+
+@app.command()
+def reconcile(data: Data = None) -> None:
+    """Finish or undo whatever a crash left. The server does so by itself, too."""
+    from holdfast.assets.reconcile import reconcile
+
+    with installation(data) as services:
+        done = reconcile(services)
+    note(f"Uploads given up: {done.given_up}. Workspaces looked after: {done.committed}, by another process: {done.busy}.")
+
+
+@app.command()
+def verify(
+    deep: Annotated[bool, typer.Option("--deep", help="Read every file and compute its hash anew.")] = False,
+    data: Data = None,
+    output: Output = Format.table,
+) -> None:
+    """Compare registry, versions and bytes, and list what disagrees. Ends with 1 if anything does."""
+    from holdfast.assets.verify import Disagreement, verify
+
+    files = found = 0
+
+    def disagreements() -> Iterator[dict[str, str]]:
+        nonlocal files, found
+        for one in verify(services, deep=deep):
+            if isinstance(one, Disagreement):
+                found += 1
+                yield asdict(one)
+            else:
+                files = one
+                meter.restart(files)
+
+    with installation(data) as services, Meter("files", None, unit=Unit.things) as meter:
+        listing(disagreements(), ("problem", "subject", "detail"), output)
+    if found:
+        raise Failure(f"{files} files looked at; {found} disagreements.")
+    note(f"{files} files looked at; nothing disagrees.")
