@@ -96,6 +96,16 @@ class Services:
         self._closing.append(committer.close)
         return committer
 
+    def background(self) -> list[tuple[Callable[[], None], Callable[[], None]]]:
+        """What runs beside the requests of ``holdfast serve``, each as (start, stop). ``stop`` returns when it is at rest."""
+        return []
+
+    def start(self) -> None:
+        """Starts what runs in the background; ``close`` stops it."""
+        for start, stop in self.background():
+            start()
+            self._closing.append(stop)
+
     def close(self) -> None:
         """Gives connections back. What was acknowledged is already safe."""
         while self._closing:

@@ -65,6 +65,12 @@ class Settings(BaseSettings):
     login_failures: int = Field(10, ge=1, description="Failed logins of one name or address after which it has to wait.")
     login_wait_seconds: int = Field(60, ge=1, description="How long it then waits at first; doubled by each further failure.")
 
+    host: str = Field("127.0.0.1", description="Address on which a function's container listens.")
+    port: int = Field(8080, ge=0, le=65535, description="Port on which a function's container listens.")
+    trusted_proxies: str = Field(
+        "", description="Addresses and networks of proxies whose X-Forwarded-For and -Proto are believed, comma separated."
+    )
+    grace_seconds: int = Field(30, ge=0, le=3600, description="How long requests may go on after SIGTERM, in seconds.")
     public_url: str = Field("", description="Address under which clients reach Holdfast, for links. Empty: taken from the request.")
     link_minutes: int = Field(20, ge=1, le=7 * 24 * 60, description="How long a link to content holds, in minutes.")
     max_file_bytes: int = Field(5 * 2**40, ge=0, description="Largest file, in bytes, where the workspace sets no other.")

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextvars import ContextVar
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, insert
 
 from holdfast.database.tables import audit
-
-request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
-"""Of the request that is being answered; set by the web layer."""
+from holdfast.requests import request_id
 
 
 def entry(

@@ -5,36 +5,68 @@ Handlers find what they work with at ``request.app.state``: ``services`` (the co
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import APIRouter, FastAPI
+from starlette.types import ASGIApp
 
 from holdfast import __version__
 from holdfast.services import Services
-from holdfast.web import described, problems
+from holdfast.web import described, health, problems
+from holdfast.web.gate import Gate
 from holdfast.web.hop import Threads
 
+Part = Literal["database", "objects", "versions"]
+"""What a function may need to do its work; each is a member of ``Services`` with a ``check``."""
 
-def create_app(name: str, *routers: APIRouter, services: Services | None = None) -> FastAPI:
-    """An app that serves ``routers`` as service ``name``. ``services`` default to those of the environment's settings."""
+
+class App(FastAPI):
+    """FastAPI with the gate around all of it: middleware that is added would stand within the handler of unexpected errors."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        return Gate(super().build_middleware_stack())
+
+
+def create_app(
+    name: str, *routers: APIRouter, services: Services | None = None, needs: Sequence[Part] = (), document: bool = True
+) -> App:
+    """An app that serves ``routers`` as service ``name``, and is ready while the parts that it ``needs`` answer.
+
+    ``services`` default to those of the environment's settings. ``document``: whether it serves its own part of the OpenAPI
+    document, which whoever mounts the function ``docs`` leaves to that.
+    """
     services = services or Services()
     threads = Threads(services.settings.threads)
+    readiness = health.Readiness({part: _check(services, part) for part in needs})
 
     @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> Any:
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         yield
+        readiness.close()
         threads.close()
         services.close()
 
-    app = FastAPI(title=f"Holdfast {name}", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
+    app = App(
+        title=f"Holdfast {name}",
+        version=__version__,
+        lifespan=lifespan,
+        openapi_url="/openapi.json" if document else None,
+        docs_url=None,
+        redoc_url=None,
+    )
     app.state.services, app.state.threads, app.state.service = services, threads, name
     problems.install(app)
     described.install(app)
-    for router in routers:
+    for router in (*routers, health.router(name, readiness)):
         app.include_router(router)
     return app
+
+
+def _check(services: Services, part: Part) -> Callable[[], None]:
+    """Makes the part only when it is asked for the first time, in a thread: that may import much."""
+    return lambda: getattr(services, part).check()
 
 
 class Handler:

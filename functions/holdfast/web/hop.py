@@ -39,5 +39,5 @@ class Threads:
                 work.exception()  # seen, so that it is not reported as lost
             raise
 
-    def close(self) -> None:
-        self._pool.shutdown(wait=True)
+    def close(self, *, wait: bool = True) -> None:
+        self._pool.shutdown(wait=wait)

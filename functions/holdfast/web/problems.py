@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import FastAPI
@@ -68,11 +69,16 @@ async def _problem(_request: Request, error: Exception) -> Response:
 
 async def _validation(_request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    found = [{"loc": [str(part) for part in e["loc"]], "msg": e["msg"], "type": e["type"]} for e in error.errors()[:20]]
-    first = found[0] if found else {"loc": [], "msg": "invalid"}
-    if any(e["type"] in {"json_invalid"} for e in found):
-        return response(errors.Malformed("The body is not JSON."))
-    return response(errors.Invalid(f"{'.'.join(first['loc'])}: {first['msg']}", errors=found))
+    return response(invalid(error.errors()))
+
+
+def invalid(found: Sequence[Mapping[str, Any]], *where: str) -> errors.Invalid:
+    """Pydantic's errors as one problem; ``where``: what their locations are in. It never repeats what was sent."""
+    told = [{"loc": [*where, *map(str, e["loc"])], "msg": e["msg"], "type": e["type"]} for e in found[:20]]
+    if any(e["type"] == "json_invalid" for e in told):
+        return errors.Malformed("The body is not JSON.")
+    first = told[0] if told else {"loc": [*where], "msg": "invalid"}
+    return errors.Invalid(f"{'.'.join(first['loc'])}: {first['msg']}", errors=told)
 
 
 async def _http(_request: Request, error: Exception) -> Response:

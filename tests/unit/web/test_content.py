@@ -13,7 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.responses import Response
 from starlette.types import Message
-from tests.unit.web.asking import request
 
 from holdfast.errors import PreconditionFailed, Problem, RangeUnsatisfiable
 from holdfast.storage.objects.folder import FolderObjects
@@ -22,6 +21,7 @@ from holdfast.web import problems
 from holdfast.web.content import Content, Plan, disposition, matches, parse_range, plan, reply, safe_type
 from holdfast.web.hop import Threads
 from holdfast.web.streaming import CutShort
+from tests.unit.web.asking import request
 
 BYTES = bytes(range(256)) * 10_000
 AT = datetime(2026, 11, 21, 14, 3, 0, 900_000, UTC)

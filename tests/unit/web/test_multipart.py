@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message
-from tests.unit.web.asking import request
 
 from holdfast.errors import Invalid, Malformed, Problem, TooLarge, UnsupportedMediaType
 from holdfast.web.multipart import Limits, Multipart, boundary_of, names_of
+from tests.unit.web.asking import request
 
 FORM = {"Content-Type": "multipart/form-data; boundary=limit"}
 Parts = list[tuple[str, str | None, str | None, bytes]]

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.web.asking import request
 
 from holdfast.errors import Invalid
 from holdfast.web import paging
+from tests.unit.web.asking import request
 
 FILTERS = {"status": "active", "prefix": None}
 AT = datetime(2026, 11, 21, 14, 3, 0, 123456, UTC)

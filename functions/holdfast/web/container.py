@@ -1,0 +1,38 @@
+"""One function in its container: ``python -m holdfast.web.container token``.
+
+It listens where ``HOLDFAST_HOST`` and ``HOLDFAST_PORT`` say. Nothing of an import is garbage, so none is looked for meanwhile; what
+the imports left is then exempt from collection for good.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+from importlib import import_module
+
+
+def main(arguments: list[str]) -> int:
+    """The exit code: 2 for a function that is not there."""
+    gc.disable()
+    from holdfast.web import logs, server, serving
+
+    if len(arguments) != 1 or arguments[0] not in serving.functions():
+        print(f"usage: python -m holdfast.web.container {{{','.join(serving.functions())}}}", file=sys.stderr)
+        return 2
+    app = import_module(f"endpoints.{arguments[0]}.app").app
+    settings = app.state.services.settings
+    logs.configure(settings.log_level)
+    gc.freeze()
+    gc.enable()
+    try:
+        listener = server.listen(settings.host, settings.port)
+    except OSError as error:
+        print(f"holdfast: cannot listen on {settings.host}, port {settings.port}: {os.strerror(error.errno or 0)}", file=sys.stderr)
+        return 1
+    with listener:
+        return server.run(app, listener, settings, lambda: print(f"{arguments[0]} is ready: {server.url_of(listener)}", flush=True))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
