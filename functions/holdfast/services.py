@@ -18,6 +18,7 @@ from holdfast.settings import Settings
 
 if TYPE_CHECKING:
     from holdfast.assets.committer import Committer
+    from holdfast.database.direct import Direct
     from holdfast.database.engine import Database
     from holdfast.identity.tokens import Tokens
     from holdfast.storage.objects import Objects
@@ -40,6 +41,14 @@ class Services:
         database = Database(self.settings.database, pool_size=self.settings.database_pool)
         self._closing.append(database.close)
         return database
+
+    @cached_property
+    def direct(self) -> Direct:
+        from holdfast.database.direct import Direct
+
+        direct = Direct(self.settings.database, pool_size=self.settings.database_pool)
+        self._closing.append(direct.close)
+        return direct
 
     @cached_property
     def objects(self) -> Objects:

@@ -17,6 +17,10 @@ SQLITE_PRAGMAS = ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", "PRAGMA 
 LOST = frozenset({2002, 2003, 2006, 2013, 2014, 2055, 1053, 1040, 1152, 1159, 1161, 4031, 1927})
 """MySQL's and MariaDB's error numbers for a connection that cannot be had or was lost."""
 
+DEADLOCK = frozenset({1213, 1205, 1020})
+"""Theirs for a transaction that may be run again: deadlock's victim, lock wait time-out, MariaDB's "record has changed since last
+read"."""
+
 
 class DatabaseUnavailable(Unavailable):
     """The database does not answer. What was under way is done whole or not at all."""

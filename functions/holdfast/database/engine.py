@@ -21,11 +21,18 @@ from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
-from holdfast.database.connecting import BUSY_SECONDS, LOST, SQLITE_PRAGMAS, DatabaseUnavailable, mysql_arguments, sqlite_trouble
+from holdfast.database.connecting import (
+    BUSY_SECONDS,
+    DEADLOCK,
+    LOST,
+    SQLITE_PRAGMAS,
+    DatabaseUnavailable,
+    mysql_arguments,
+    sqlite_trouble,
+)
 
 T = TypeVar("T")
 
-_DEADLOCK = {1213, 1205, 1020}  # deadlock victim, lock wait time-out; MariaDB's "record has changed since last read"
 _ATTEMPTS = 8
 
 
@@ -52,7 +59,7 @@ class Database:
                 with translated(), self.engine.begin() as connection:
                     return act(connection)
             except OperationalError as error:
-                if code(error) not in _DEADLOCK:
+                if code(error) not in DEADLOCK:
                     raise
                 if attempt == _ATTEMPTS:
                     raise DatabaseUnavailable from error
