@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from holdfast.storage.objects import Objects, Stored, Writer
 from holdfast.storage.objects.folder import FolderObjects
 from holdfast.storage.objects.port import CHUNK
 from holdfast.storage.objects.s3 import S3Objects
+from holdfast.storage.objects.s3_writer import SENDER
 
 TYPE = "application/octet-stream"
 KEY = "data/u1/0"
@@ -67,6 +69,13 @@ def fill(writer: Writer, content: bytes, piece: int = CHUNK) -> None:
             if writer.full:
                 writer.flush()
             rest = rest[writer.feed(rest) :]
+
+
+def wait_for_senders() -> None:
+    """Until no part is under way any more, whoever dropped its writer."""
+    for thread in threading.enumerate():
+        if thread.name == SENDER:
+            thread.join()
 
 
 def write(objects: Objects, key: str, content: bytes, piece: int = CHUNK) -> Stored:

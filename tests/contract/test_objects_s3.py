@@ -289,7 +289,7 @@ def test_a_writer_whose_store_fails_can_be_aborted_and_leaves_nothing(through: T
     objects, faulty = through(lambda method, path: "fail" if "partNumber=2" in path else "pass on")
     writer = objects.writer(KEY, TYPE)
     with pytest.raises(StoreUnavailable):
-        fill(writer, some_bytes(2 * PART + 1))
+        fill(writer, some_bytes(3 * PART + 1))
 
     writer.abort()
 

@@ -155,7 +155,8 @@ class FolderWriter:
 
     def _publish(self) -> None:
         for _ in range(LINK_ATTEMPTS):
-            with suppress(FileNotFoundError):
+            # A delete may take the folder away between any two of these steps; within mkdir that shows as FileExistsError.
+            with suppress(FileNotFoundError, FileExistsError):
                 self._path.parent.mkdir(parents=True, exist_ok=True)
                 try:
                     os.link(self._temporary, self._path)

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from base64 import b64encode
+from collections.abc import Callable
+from concurrent.futures import Future
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
+from holdfast import failpoints
 from holdfast.storage.objects.buffer import Buffer
+from holdfast.storage.objects.parts import PART
 from holdfast.storage.objects.points import step
 from holdfast.storage.objects.port import ObjectExists, Stored, StoreUnavailable
 from holdfast.storage.objects.sigv4 import encode_query
@@ -18,15 +24,25 @@ if TYPE_CHECKING:
 
     from holdfast.storage.objects.s3 import S3Objects
 
+SENDER = "objects-part"
+"""The name of the threads that send."""
+
 
 class S3Writer:
-    """Holds one part. Every request carries the sha256 of its body, signed, so that the store refuses what arrives damaged."""
+    """Every request carries the sha256 of its body, signed, so that the store refuses what arrives damaged.
+
+    One part is filled while the one before it is sent, which is 1.5 times as fast as taking turns. So a writer holds two parts
+    while they are short, and one when they are longer (``parts``).
+    """
 
     def __init__(self, store: S3Objects, key: str, content_type: str) -> None:
         self._store = store
         self._key = key
         self._content_type = content_type
         self._buffer = Buffer(store.part_size(1))
+        self._spare: Buffer | None = None
+        self._sending: Future[CompletedPartTypeDef] | None = None
+        """The part under way, whose bytes are in the spare buffer."""
         self._hash = hashlib.sha256()
         self._size = 0
         self._upload: str | None = None
@@ -43,23 +59,30 @@ class S3Writer:
 
     def flush(self) -> None:
         if self.full:
-            self._send_part()
+            self._hand_over()
 
     def finish(self) -> Stored:
         if self._upload is None:
             stored = self._put()
         else:
             if self._buffer.used:
-                self._send_part()
+                self._hand_over()
+            self._collect()
             stored = self._complete(self._upload)
-        self._buffer.release()
+        self._release()
         return stored
 
     def abort(self) -> None:
-        self._buffer.release()
+        if self._sending is not None:
+            self._sending.exception()  # waits: a part that arrives after its upload was removed might stay for good
+        self._release()
         if self._upload is not None:
             with suppress(StoreUnavailable):
                 self._store.abort_upload(self._key, self._upload)
+
+    def _release(self) -> None:
+        self._buffer.release()
+        self._spare = None
 
     def _put(self) -> Stored:
         content = self._buffer.content()
@@ -77,34 +100,48 @@ class S3Writer:
                 raise ObjectExists(self._key)
         return stored
 
-    def _send_part(self) -> None:
+    def _hand_over(self) -> None:
+        """Starts to send the buffer, and goes on with the other one."""
         content = self._buffer.content()
         self._hash.update(content)
-        digest = self._hash.copy() if not self._parts else hashlib.sha256(content)
+        digest = self._hash.copy() if self._upload is None else hashlib.sha256(content)
         if self._upload is None:
             self._upload = self._create()
-        number = len(self._parts) + 1
-        query = encode_query({"partNumber": str(number), "uploadId": self._upload})
-        checksum = _base64(digest.digest())
-        with step("part"):
-            response = self._store.wire.call(
-                "PUT",
-                self._store.path(self._key),
-                query=query,
-                headers={"x-amz-checksum-sha256": checksum},
-                body=content,
-                sha256=digest.hexdigest(),
-            )
-            if response.status != 200:
-                raise fault(response.status, error_code(response))
-        self._parts.append({"PartNumber": number, "ETag": response.headers["etag"], "ChecksumSHA256": checksum})
+        self._collect()
+        failpoints.hit("objects.part.before")
         self._digests.update(digest.digest())
         self._size += len(content)
+        number = len(self._parts) + 1
+        self._sending = _in_a_thread(partial(self._send, self._upload, number, content, digest.digest()))
         following = self._store.part_size(number + 1)
-        if following == self._buffer.capacity:
-            self._buffer.clear()
+        if following > PART:
+            self._collect()
+            self._spare, self._buffer = None, Buffer(following)
         else:
-            self._buffer = Buffer(following)
+            other = self._spare or Buffer(following)
+            other.clear()
+            self._spare, self._buffer = self._buffer, other
+
+    def _collect(self) -> None:
+        """Waits for the part under way. Raises what its sending raised."""
+        if self._sending is not None:
+            sending, self._sending = self._sending, None
+            self._parts.append(sending.result())
+            failpoints.hit("objects.part.after")
+
+    def _send(self, upload: str, number: int, content: memoryview, digest: bytes) -> CompletedPartTypeDef:
+        checksum = _base64(digest)
+        response = self._store.wire.call(
+            "PUT",
+            self._store.path(self._key),
+            query=encode_query({"partNumber": str(number), "uploadId": upload}),
+            headers={"x-amz-checksum-sha256": checksum},
+            body=content,
+            sha256=digest.hex(),
+        )
+        if response.status != 200:
+            raise fault(response.status, error_code(response))
+        return {"PartNumber": number, "ETag": response.headers["etag"], "ChecksumSHA256": checksum}
 
     def _create(self) -> str:
         with self._store.rare() as client:
@@ -145,6 +182,20 @@ class S3Writer:
                 if error.response["Error"]["Code"] not in ("PreconditionFailed", "NoSuchUpload"):
                     raise
         self._store.abort_upload(self._key, upload)
+
+
+def _in_a_thread(work: Callable[[], CompletedPartTypeDef]) -> Future[CompletedPartTypeDef]:
+    """A thread for each part, which costs nothing beside it: a pool would need a size, a close, and care in a forked process."""
+    future: Future[CompletedPartTypeDef] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=run, name=SENDER).start()
+    return future
 
 
 def _base64(digest: bytes) -> str:
