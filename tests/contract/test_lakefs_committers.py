@@ -201,6 +201,15 @@ def test_a_late_stage_is_a_stray_of_the_next_commit_and_can_be_put_back(server: 
     assert undone.strays == ()
 
 
+def test_a_group_whose_stage_was_overwritten_before_anybody_committed_is_staged_again(server: LakeFS | Standin) -> None:
+    branch, ours, theirs = Branch(server), group("shared"), group("shared")
+
+    results = play(branch, [ours, theirs], "ABBA")
+
+    assert [result.entries["shared"].entry for result in results] == [ours.puts[0], theirs.puts[0]]
+    assert [operation for _, operation, _ in branch.history()] == ["setup", theirs.operation, ours.operation]
+
+
 def test_a_committer_that_died_after_staging_leaves_a_stray_and_his_successor_finds_it(server: LakeFS | Standin) -> None:
     class DiedError(Exception):
         pass
