@@ -16,7 +16,7 @@ what a difference shows is the address's, too.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
@@ -161,7 +161,8 @@ class LakeFSVersions:
                 entries[path] = Committed(commit.id, found)
             elif path in wanted or changes[path] is not None:
                 strays.add(path)
-        before, missed = self._holds(commit.id, [path for path in (*wanted, *unwanted) if path not in changes], wanted)
+        # What it did not change, its parent holds as well.
+        before, missed = self._holds(commit.parents[0], [path for path in (*wanted, *unwanted) if path not in changes], wanted)
         return CommitResult(entries | before, tuple(sorted(strays | missed)))
 
     def _taken_by_others(self, branch: str, wanted: Mapping[str, Entry], unwanted: Sequence[str]) -> CommitResult | None:
@@ -179,8 +180,19 @@ class LakeFSVersions:
                 entries[path] = found
             elif path in wanted or stat is not None:
                 missed.add(path)
-        brought = _each(lambda path: self._api.log(commit_id, 1, path=path)[0].id, entries)
-        return {path: Committed(by, entries[path]) for path, by in zip(entries, brought, strict=True)}, missed
+        brought = self._brought(commit_id, entries.keys())
+        return {path: Committed(brought[path], found) for path, found in entries.items()}, missed
+
+    def _brought(self, commit_id: str, paths: Collection[str]) -> dict[str, str]:
+        """By path, the commit that brought what ``commit_id`` holds there: the newest mostly, whose difference is one call. To
+        search the log for a path takes lakeFS several times that."""
+        if not paths:
+            return {}
+        [newest] = self._api.log(commit_id, 1)
+        changed = {change.path for change in self._api.changes(newest.parents[0], newest.id)}
+        older = [path for path in paths if path not in changed]
+        found = _each(lambda path: self._api.log(commit_id, 1, path=path)[0].id, older)
+        return dict.fromkeys(paths, newest.id) | dict(zip(older, found, strict=True))
 
     def _entry(self, path: str, stat: Stat | None) -> Entry | None:
         """The entry that we staged, as lakeFS has it; None when there is nothing, or something that we did not stage."""
