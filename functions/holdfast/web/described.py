@@ -63,7 +63,20 @@ def install(app: FastAPI) -> None:
         document = make()
         components = document.setdefault("components", {})
         components.setdefault("securitySchemes", _SCHEMES)
-        components.setdefault("schemas", {}).setdefault("Problem", _PROBLEM)
+        schemas = components.setdefault("schemas", {})
+        schemas.setdefault("Problem", _PROBLEM)
+        _replace_validation_errors(document)
         return document
 
     setattr(app, "openapi", openapi)  # noqa: B010  how FastAPI has its document extended, which mypy would not have
+
+
+def _replace_validation_errors(document: dict[str, Any]) -> None:
+    """The framework describes a 422 of its own for every operation with parameters; ours is a problem as any other."""
+    for name in ("HTTPValidationError", "ValidationError"):
+        document["components"]["schemas"].pop(name, None)
+    for operations in document.get("paths", {}).values():
+        for operation in operations.values():
+            found = operation.get("responses", {}).get("422")
+            if found is not None and "application/json" in found.get("content", {}):
+                operation["responses"]["422"] = problems_of(422)[422]
