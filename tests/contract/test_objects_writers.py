@@ -173,7 +173,8 @@ def test_fail_points_stand_before_and_after_each_step(objects: Objects, length: 
     visible = "put" if length == 10 else "complete"
     assert passed[-4:] == [f"objects.{step}.{moment}" for step in (visible, "delete") for moment in ("before", "after")]
     if length > PART:
-        assert passed[:2] == ["objects.part.before", "objects.part.after"]
+        assert passed[0] == "objects.part.before"
+        assert passed.count("objects.part.before") == passed.count("objects.part.after") >= 2
 
 
 @pytest.mark.usefixtures("armed")
@@ -194,6 +195,7 @@ def test_a_writer_that_dies_at_any_step_leaves_a_whole_object_or_none_and_delete
     try:
         write(store.objects, KEY, content)
     except DeathError:
+        wait_for_senders()
         assert store.objects.size(KEY) in (None, length)
     failpoints.disarm()
     if store.objects.size(KEY) is not None:
