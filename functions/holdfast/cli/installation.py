@@ -13,28 +13,37 @@ from holdfast.cli.failures import USAGE, Failure
 
 if TYPE_CHECKING:
     from holdfast.services import Services
+    from holdfast.settings import Settings
 
 Data = Annotated[Path | None, typer.Option(help="Folder of the embedded default, as given to `serve`. Else HOLDFAST_DATA.")]
 
 
-@contextmanager
-def installation(data: Path | None = None) -> Iterator[Services]:
-    """Raises Failure when the settings are wrong."""
+def read_settings(data: Path | None = None) -> Settings:
+    """The settings of the environment, with ``data`` in their place where it is given. Raises Failure when they are wrong."""
     from pydantic import ValidationError
+    from sqlalchemy.engine import make_url
     from sqlalchemy.exc import ArgumentError
 
-    from holdfast.services import Services
     from holdfast.settings import PREFIX, Settings
 
     given: dict[str, Any] = {} if data is None else {"data": data}
     try:
-        services = Services(Settings(**given))
-        _ = services.database  # reads the URL
+        settings = Settings(**given)
+        make_url(settings.database)
     except ValidationError as error:
         wrong = (f"{PREFIX}{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors())
         raise Failure(". ".join(wrong), USAGE) from None
     except ArgumentError:
         raise Failure(f"{PREFIX}DATABASE_URL is no URL of a database.", USAGE) from None
+    return settings
+
+
+@contextmanager
+def installation(data: Path | None = None) -> Iterator[Services]:
+    """What works on those settings. Raises Failure when they are wrong."""
+    from holdfast.services import Services
+
+    services = Services(read_settings(data))
     try:
         yield services
     finally:

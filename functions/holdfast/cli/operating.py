@@ -9,11 +9,23 @@ from typing import Annotated
 import typer
 
 from holdfast.cli.failures import Failure
-from holdfast.cli.installation import Data, installation
+from holdfast.cli.installation import Data, installation, read_settings
 from holdfast.cli.output import Format, Output, listing, note
 from holdfast.cli.progress import Meter, Unit
 
 app = typer.Typer()
+
+
+@app.command()
+def serve(
+    data: Data = None,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 8000,
+) -> None:
+    """Serve the whole interface from one process, until it is asked to end."""
+    from holdfast.web.serving import serve
+
+    raise typer.Exit(serve(read_settings(data), host, port))
 
 
 @app.command()
