@@ -12,6 +12,9 @@ from tests.servers.mariadb import MariaDB
 from tests.servers.mysql import MySQL
 from tests.servers.required import cost_of_lakefs, running
 from tests.servers.seaweedfs import SeaweedFS
+from tests.stacks import databases, lakefs_standin, stack
+
+__all__ = ["databases", "lakefs_standin", "stack"]
 
 settings.register_profile("holdfast", deadline=None)  # no test fails because the machine is busy
 settings.load_profile("holdfast")
