@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, insert
-
-from holdfast.database.tables import audit
 from holdfast.requests import request_id
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from holdfast.database.direct import Transaction
+
+_COLUMNS = ("at", "workspace", "issuer", "username", "operation", "asset_path", "version_id", "success", "details", "request_id")
+_INSERT = f"INSERT INTO audit ({', '.join(_COLUMNS)}) VALUES ({', '.join(f':{name}' for name in _COLUMNS)})"  # noqa: S608
 
 
 def entry(
@@ -41,6 +47,15 @@ def entry(
 
 def record(connection: Connection, *entries: dict[str, Any] | None) -> None:
     """Adds rows to the trail, in the caller's transaction."""
+    from sqlalchemy import insert  # here, because the function ``token`` starts without it
+
+    from holdfast.database.tables import audit
+
     rows: Sequence[dict[str, Any]] = [row for row in entries if row is not None]
     if rows:
         connection.execute(insert(audit), list(rows))
+
+
+def record_direct(transaction: Transaction, row: dict[str, Any]) -> None:
+    """Adds a row to the trail, in a transaction of ``holdfast.database.direct``."""
+    transaction.execute(_INSERT, {**row, "details": json.dumps(row["details"])})

@@ -141,6 +141,12 @@ class Direct:
         except (Lost, Deadlock) as error:
             raise DatabaseUnavailable from error
 
+    def check(self) -> None:
+        """Raises DatabaseUnavailable unless the database answers and can be written to (readiness)."""
+        [read_only] = self.one(self._driver.read_only) or (1,)
+        if read_only:
+            raise DatabaseUnavailable
+
     def close(self) -> None:
         """Closes every connection, those in use when they come back."""
         self._keep = 0

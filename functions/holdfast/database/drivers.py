@@ -31,6 +31,9 @@ class Deadlock(Exception):
 class Driver(Protocol):
     """How a database is spoken to. Raises Lost and Deadlock; what else the driver raises says that the statement is wrong."""
 
+    read_only: str
+    """A statement that says whether nothing can be written."""
+
     def connect(self) -> Any:
         """A DBAPI connection in autocommit."""
 
@@ -46,6 +49,8 @@ class Driver(Protocol):
 
 class MySQL:
     """MySQL and MariaDB through PyMySQL: READ COMMITTED, and counting the rows found rather than changed, as SQLAlchemy does."""
+
+    read_only = "SELECT @@read_only"
 
     def __init__(self, url: DatabaseURL) -> None:
         self._url = url
@@ -106,6 +111,8 @@ def _mysql_fault(error: Exception) -> Exception:
 
 class SQLite:
     """A file, through the standard library. A fault of the file is not the connection's: another one would meet it too."""
+
+    read_only = "SELECT 0"
 
     def __init__(self, url: DatabaseURL) -> None:
         """Raises ValueError for a database in memory: each connection would have one of its own."""

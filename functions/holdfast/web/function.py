@@ -18,7 +18,7 @@ from holdfast.web import described, health, problems
 from holdfast.web.gate import Gate
 from holdfast.web.hop import Threads
 
-Part = Literal["database", "objects", "versions"]
+Part = Literal["database", "direct", "objects", "versions"]
 """What a function may need to do its work; each is a member of ``Services`` with a ``check``."""
 
 
