@@ -10,8 +10,11 @@ from contextlib import contextmanager
 from starlette.types import ASGIApp
 from uvicorn import Config
 from uvicorn import Server as Uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from holdfast.errors import Malformed
 from holdfast.settings import Settings
+from holdfast.web import problems
 
 KEEP_ALIVE_SECONDS = 75
 """Longer than proxies keep an idle connection (60 s), so that none sends a request into one that is just being closed."""
@@ -42,7 +45,7 @@ def server(app: ASGIApp, settings: Settings, ready: Callable[[], None]) -> Uvico
     config = Config(
         app,
         loop="uvloop",
-        http="httptools",
+        http=_Protocol,
         ws="none",
         lifespan="on",
         log_config=None,
@@ -54,6 +57,16 @@ def server(app: ASGIApp, settings: Settings, ready: Callable[[], None]) -> Uvico
         forwarded_allow_ips=settings.trusted_proxies,
     )
     return _Server(config, ready)
+
+
+class _Protocol(HttpToolsProtocol):
+    """Also what is no HTTP request at all gets a problem; uvicorn would answer with plain text."""
+
+    def send_400_response(self, msg: str) -> None:
+        refusal = problems.response(Malformed("This is no HTTP request.", slug="invalid-http"))
+        head = b"".join(b"%s: %s\r\n" % header for header in [*refusal.raw_headers, (b"connection", b"close")])
+        self.transport.write(b"HTTP/1.1 400 Bad Request\r\n" + head + b"\r\n" + bytes(refusal.body))
+        self.transport.close()
 
 
 class _Server(Uvicorn):
