@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from holdfast.identity import profile
 from holdfast.web import body
 from holdfast.web.auth import claims
-from holdfast.web.described import problems_of, secured_router
+from holdfast.web.described import gives, problems_of, secured_router
 
 router = secured_router()
 
@@ -35,7 +35,13 @@ class NewToken(BaseModel):
     token_type: Literal["bearer"]
 
 
-@router.get("/me", operation_id="me", summary="Who am I, and what may I do", response_model=Me)
+@router.get(
+    "/me",
+    operation_id="me",
+    summary="Who am I, and what may I do",
+    response_model=Me,
+    responses=gives({"username": "ada", "branch": "ada_space", "permissions": ["admin"], "platform_admin": False}),
+)
 async def me(request: Request) -> Response:
     who, state = claims(request), request.app.state
     return JSONResponse(await state.threads.run(profile.me, state.services, who))
@@ -47,7 +53,10 @@ async def me(request: Request) -> Response:
     summary="Change your password",
     description="Voids all your tokens; the reply brings a new one.",
     response_model=NewToken,
-    responses=problems_of(400, 413, 415, 422, 429),
+    responses={
+        **gives({"access_token": "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhZGEifQ.c2lnbmF0dXJl", "token_type": "bearer"}),
+        **problems_of(400, 413, 415, 422, 429),
+    },
     openapi_extra=body.json_schema(NewPassword, example={"old_password": "admin_password", "new_password": "a better one"}),
 )
 async def password(request: Request) -> Response:

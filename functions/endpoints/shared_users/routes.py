@@ -13,7 +13,7 @@ from holdfast.identity import shared
 from holdfast.identity.names import RULE
 from holdfast.web import body, paging
 from holdfast.web.auth import claims
-from holdfast.web.described import problems_of, secured_router
+from holdfast.web.described import gives, problems_of, secured_router
 
 router = secured_router()
 
@@ -60,7 +60,7 @@ class SharedUsers(BaseModel):
     operation_id="shared_users_create",
     summary="Create a shared user of your workspace",
     response_model=Created,
-    responses=problems_of(400, 409, 413, 415, 422),
+    responses={**gives({"status": "success", "username": "grace"}), **problems_of(400, 409, 413, 415, 422)},
     openapi_extra=body.json_schema(
         NewSharedUser, example={"username": "grace", "password": "shared_password", "permissions": ["upload", "list"]}
     ),
@@ -77,7 +77,7 @@ async def create(request: Request) -> Response:
     operation_id="shared_users_change",
     summary="Change a shared user's permissions, from his next request on",
     response_model=Done,
-    responses=problems_of(400, 404, 413, 415, 422),
+    responses={**gives({"status": "success"}), **problems_of(400, 404, 413, 415, 422)},
     openapi_extra=body.json_schema(Permissions, example={"username": "grace", "permissions": ["upload", "list", "archive"]}),
 )
 async def change(request: Request) -> Response:
@@ -92,7 +92,7 @@ async def change(request: Request) -> Response:
     operation_id="shared_users_delete",
     summary="Delete a shared user",
     response_model=Done,
-    responses=problems_of(400, 404, 413, 415, 422),
+    responses={**gives({"status": "success"}), **problems_of(400, 404, 413, 415, 422)},
     openapi_extra=body.json_schema(Username, example={"username": "grace"}),
 )
 async def delete(request: Request) -> Response:
@@ -107,7 +107,17 @@ async def delete(request: Request) -> Response:
     operation_id="shared_users_list",
     summary="The shared users of your workspace, by name",
     response_model=SharedUsers,
-    responses=problems_of(422),
+    responses={
+        **gives(
+            {
+                "items": [
+                    {"username": "grace", "permissions": ["list", "upload"], "created_at": "2026-11-21T14:03:00.000000+00:00"}
+                ],
+                "next_cursor": None,
+            }
+        ),
+        **problems_of(422),
+    },
 )
 async def members(request: Request, cursor: paging.Cursor = None, limit: paging.Limit = 100) -> Response:
     who, state = claims(request), request.app.state

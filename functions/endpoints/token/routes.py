@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 from holdfast.errors import Invalid
 from holdfast.identity import login
 from holdfast.web import body, forms
-from holdfast.web.described import problems_of
+from holdfast.web.described import gives, problems_of
 from holdfast.web.multipart import Limits
 
 router = APIRouter()
@@ -42,7 +42,18 @@ class Token(BaseModel):
     operation_id="token",
     summary="Log in",
     response_model=Token,
-    responses=problems_of(400, 401, 413, 415, 422, 429),
+    responses={
+        **gives(
+            {
+                "access_token": "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhZGEifQ.c2lnbmF0dXJl",
+                "token_type": "bearer",
+                "expires_in": 1800,
+                "username": "ada",
+                "branch": "ada_space",
+            }
+        ),
+        **problems_of(400, 401, 413, 415, 422, 429),
+    },
     openapi_extra=body.body_schema(
         "application/x-www-form-urlencoded",
         Credentials.model_json_schema(),

@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 
 from holdfast.identity import profile
 from holdfast.web import auth, body
-from holdfast.web.described import problems_of, secured_router
+from holdfast.web.described import gives, problems_of, secured_router
 
 router = secured_router()
 
@@ -37,7 +37,7 @@ def _has_body(request: Request) -> bool:
     operation_id="token_revoke",
     summary="Log out",
     response_model=Done,
-    responses=problems_of(400, 413, 415, 422),
+    responses={**gives({"status": "success"}), **problems_of(400, 413, 415, 422)},
     openapi_extra=_optional(body.json_schema(Revocation, example={"all": True})),
 )
 async def revoke(request: Request) -> Response:

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 
 from holdfast.identity.names import RULE
 from holdfast.web import body
-from holdfast.web.described import problems_of
+from holdfast.web.described import gives, problems_of
 
 router = APIRouter()
 
@@ -34,7 +34,7 @@ class Registered(BaseModel):
     operation_id="users",
     summary="Register",
     response_model=Registered,
-    responses=problems_of(400, 403, 409, 413, 415, 422, 503),
+    responses={**gives({"status": "success", "username": "ada"}), **problems_of(400, 403, 409, 413, 415, 422, 503)},
     openapi_extra=body.json_schema(Registration, example={"username": "ada", "password": "admin_password"}),
 )
 async def register(request: Request) -> Response:

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 from holdfast.identity import workspaces
 from holdfast.web import body
 from holdfast.web.auth import claims
-from holdfast.web.described import problems_of, secured_router
+from holdfast.web.described import gives, problems_of, secured_router
 
 router = secured_router()
 
@@ -42,7 +42,20 @@ class Deleted(BaseModel):
     operation_id="workspace",
     summary="Quota and usage of your workspace",
     response_model=Workspace,
-    responses=problems_of(404),
+    responses={
+        **gives(
+            {
+                "branch": "ada_space",
+                "quota_bytes": 1_000_000_000_000,
+                "used_bytes": 52_428_800,
+                "used_versions": 12,
+                "max_file_bytes": 5_497_558_138_880,
+                "members": 2,
+                "created_at": "2026-11-21T14:03:00.000000+00:00",
+            }
+        ),
+        **problems_of(404),
+    },
 )
 async def usage(request: Request) -> Response:
     who, state = claims(request), request.app.state
@@ -56,7 +69,7 @@ async def usage(request: Request) -> Response:
     description="Needs the admin of the workspace. Inaccessible at once; its bytes go as any destroyed version's do. Its name is "
     "never given again.",
     response_model=Deleted,
-    responses=problems_of(400, 413, 415, 422, 423),
+    responses={**gives({"status": "success"}), **problems_of(400, 413, 415, 422, 423)},
     openapi_extra=body.json_schema(Confirmation, example={"confirm": "ada_space"}),
 )
 async def delete(request: Request) -> Response:

@@ -44,6 +44,11 @@ def secured_router() -> APIRouter:
     return _SecuredRouter()
 
 
+def gives(example: Any) -> dict[int | str, dict[str, Any]]:
+    """``responses`` of an operation that answers 200 with JSON like ``example``; its schema is the ``response_model``'s."""
+    return {200: {"content": {"application/json": {"example": example}}}}
+
+
 def problems_of(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """``responses`` of an operation that may answer with these problems."""
     return {
