@@ -11,7 +11,7 @@ import socket
 import threading
 from collections.abc import Callable
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 from holdfast.clock import Clock, system
 from holdfast.settings import Settings
@@ -25,6 +25,23 @@ if TYPE_CHECKING:
     from holdfast.storage.versions import Versions
 
 
+T_co = TypeVar("T_co", covariant=True)
+
+
+class shared(cached_property[T_co]):  # noqa: N801  reads as what it extends
+    """A property made once, even when several threads ask for it first at the same time (newer Pythons' own is made by each)."""
+
+    @overload
+    def __get__(self, instance: None, owner: type[Any] | None = None) -> Self: ...
+    @overload
+    def __get__(self, instance: Services, owner: type[Any] | None = None) -> T_co: ...
+    def __get__(self, instance: Services | None, owner: type[Any] | None = None) -> Self | T_co:
+        if instance is None:
+            return self
+        with instance._lock:
+            return super().__get__(instance, owner)
+
+
 class Services:
     """``clock`` is handed in by tests that move time."""
 
@@ -32,9 +49,9 @@ class Services:
         self.settings = settings or Settings()
         self.clock = clock
         self._closing: list[Callable[[], None]] = []
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
-    @cached_property
+    @shared
     def database(self) -> Database:
         from holdfast.database.engine import Database
 
@@ -42,7 +59,7 @@ class Services:
         self._closing.append(database.close)
         return database
 
-    @cached_property
+    @shared
     def direct(self) -> Direct:
         from holdfast.database.direct import Direct
 
@@ -50,7 +67,7 @@ class Services:
         self._closing.append(direct.close)
         return direct
 
-    @cached_property
+    @shared
     def objects(self) -> Objects:
         settings = self.settings
         if settings.objects == "folder":
@@ -67,9 +84,10 @@ class Services:
             prefix=settings.s3_prefix,
             access_key=settings.s3_access_key,
             secret_key=settings.s3_secret_key.get_secret_value(),
+            clock=self.clock,
         )
 
-    @cached_property
+    @shared
     def versions(self) -> Versions:
         settings = self.settings
         if settings.versions == "sql":
@@ -87,7 +105,7 @@ class Services:
             prefix=settings.s3_prefix,
         )
 
-    @cached_property
+    @shared
     def tokens(self) -> Tokens:
         """Raises KeyUnusable when a configured key cannot be used: ask for it at start-up."""
         from holdfast.identity.keys import load
@@ -95,7 +113,7 @@ class Services:
 
         return Tokens(load(self.settings), self.settings.token_minutes, self.clock)
 
-    @cached_property
+    @shared
     def committer(self) -> Committer:
         from holdfast.assets.committer import Committer
 
@@ -107,7 +125,9 @@ class Services:
 
     def background(self) -> list[tuple[Callable[[], None], Callable[[], None]]]:
         """What runs beside the requests of ``holdfast serve``, each as (start, stop). ``stop`` returns when it is at rest."""
-        return []
+        from holdfast.background import parts
+
+        return parts(self)
 
     def start(self) -> None:
         """Starts what runs in the background; ``close`` stops it."""

@@ -55,11 +55,24 @@ def migrate(data: Data = None) -> None:
 @app.command()
 def reconcile(data: Data = None) -> None:
     """Finish or undo whatever a crash left. The server does so by itself, too."""
-    from holdfast.assets.reconcile import reconcile
+    from holdfast.background import settle
 
     with installation(data) as services:
-        done = reconcile(services)
-    note(f"Uploads given up: {done.given_up}. Workspaces looked after: {done.committed}, by another process: {done.busy}.")
+        done = settle(services)
+    found = done.reconciled
+    note(
+        f"Uploads given up: {found.given_up}. Workspaces looked after: {found.committed}, by another process: {found.busy}. "
+        f"Jobs run: {done.jobs}."
+    )
+
+
+@app.command()
+def worker(data: Data = None) -> None:
+    """Run what happens after requests, in a process of its own, until it is asked to end. The server does so by itself, too."""
+    from holdfast.background import run
+
+    with installation(data) as services:
+        run(services, lambda: note("The worker is ready."))
 
 
 @app.command()
