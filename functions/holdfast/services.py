@@ -34,10 +34,11 @@ class shared(cached_property[T_co]):  # noqa: N801  reads as what it extends
     @overload
     def __get__(self, instance: None, owner: type[Any] | None = None) -> Self: ...
     @overload
-    def __get__(self, instance: Services, owner: type[Any] | None = None) -> T_co: ...
-    def __get__(self, instance: Services | None, owner: type[Any] | None = None) -> Self | T_co:
+    def __get__(self, instance: object, owner: type[Any] | None = None) -> T_co: ...
+    def __get__(self, instance: Any, owner: type[Any] | None = None) -> Any:
         if instance is None:
             return self
+        assert isinstance(instance, Services)
         with instance._lock:
             return super().__get__(instance, owner)
 
