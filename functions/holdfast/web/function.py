@@ -79,7 +79,9 @@ class Handler:
     def __call__(self, event: Any, context: Any) -> Any:
         if self._mangum is None:
             from mangum import Mangum
+            from mangum.adapter import DEFAULT_TEXT_MIME_TYPES
 
             # Mangum would run the lifespan on every invocation; clients are made once per process.
-            self._mangum = Mangum(self._app, lifespan="off")
+            texts = [*DEFAULT_TEXT_MIME_TYPES, problems.ProblemResponse.media_type]  # whatever is no text is sent as base64
+            self._mangum = Mangum(self._app, lifespan="off", text_mime_types=texts)
         return self._mangum(event, context)

@@ -28,8 +28,8 @@ SECRETS = frozenset({"signature", "token", "secret", "code", "credential"})
 """Names of path parameters that no log may show."""
 
 _ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
-_REFUSED = re.compile(rb"%(?:2f|5c|[01][0-9a-f]|7f)|[\x00-\x1f\x7f]", re.IGNORECASE)
-_CONTROL = re.compile(r"[\x80-\x9f]")
+_SLASH = re.compile(rb"%(?:2f|5c)", re.IGNORECASE)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 class Gate:
@@ -84,14 +84,14 @@ def refusal_of(scope: Scope) -> Malformed | None:
     """Why a path is not taken at all: an encoded slash or control character within a segment, or bytes that are not UTF-8.
 
     The router sees the decoded path, in which ``a%2Fb`` and ``a/b`` are one. So that they cannot be mixed up, neither here nor in
-    a proxy on the way, the first is none of ours.
+    a proxy on the way, the first is none of ours. Mangum has no raw path: what it gives is already decoded.
     """
-    raw: bytes = scope.get("raw_path") or scope["path"].encode("utf-8", "surrogateescape")
+    raw: bytes | None = scope.get("raw_path")
     try:
-        decoded = unquote_to_bytes(raw).decode()
+        decoded = scope["path"] if raw is None else unquote_to_bytes(raw).decode()
     except UnicodeDecodeError:
         return Malformed("The path is not UTF-8.", slug="invalid-path")
-    if _REFUSED.search(raw) or _CONTROL.search(decoded):
+    if _CONTROL.search(decoded) or (raw is not None and _SLASH.search(raw)):
         return Malformed("The path holds an encoded slash, backslash or control character.", slug="invalid-path")
     return None
 
