@@ -18,6 +18,7 @@ from holdfast.settings import Settings
 
 if TYPE_CHECKING:
     from holdfast.assets.committer import Committer
+    from holdfast.assets.links import Links
     from holdfast.database.direct import Direct
     from holdfast.database.engine import Database
     from holdfast.identity.tokens import Tokens
@@ -113,6 +114,16 @@ class Services:
         from holdfast.identity.tokens import Tokens
 
         return Tokens(load(self.settings), self.settings.token_minutes, self.clock)
+
+    @shared
+    def links(self) -> Links:
+        """Raises KeyUnusable when no secret can be had."""
+        from holdfast.assets.links import Links
+        from holdfast.identity.keys import kept
+
+        configured = self.settings.link_secret.get_secret_value().encode()
+        secret = configured or kept(self.settings.data / "link.secret", lambda: secrets.token_urlsafe(48).encode())
+        return Links(secret, self.settings.link_minutes)
 
     @shared
     def committer(self) -> Committer:

@@ -72,6 +72,10 @@ class Settings(BaseSettings):
     )
     grace_seconds: int = Field(30, ge=0, le=3600, description="How long requests may go on after SIGTERM, in seconds.")
     public_url: str = Field("", description="Address under which clients reach Holdfast, for links. Empty: taken from the request.")
+    link_secret: SecretStr = Field(
+        SecretStr(""),
+        description="Signs links to our own `/content` where the store has no address. Empty: one is made and kept under `data`.",
+    )
     link_minutes: int = Field(20, ge=1, le=7 * 24 * 60, description="How long a link to content holds, in minutes.")
     max_file_bytes: int = Field(5 * 2**40, ge=0, description="Largest file, in bytes, where the workspace sets no other.")
     default_quota_bytes: int | None = Field(None, ge=0, description="Quota of a new workspace, in bytes. Empty: none.")
@@ -83,6 +87,7 @@ class Settings(BaseSettings):
     )
     reconcile_seconds: int = Field(60, ge=1, description="How often the background reconciliation runs.")
     threads: int = Field(40, ge=1, le=1000, description="Requests of one process that may be at blocking work at once.")
+    audit_reads: bool = Field(False, description="Whether downloads go on the audit trail, which costs each of them a write.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least severe log line that is written.")
 
     @classmethod

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Generator, Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -70,10 +70,24 @@ def _close(chunks: Iterator[bytes]) -> None:
         chunks.close()
 
 
+class Source(Protocol):
+    """What a reply streams: a ``Body``, or what is made of several."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether no chunk is to come."""
+
+    async def chunk(self) -> bytes:
+        """The next one."""
+
+    async def close(self) -> None:
+        """Gives back what it holds."""
+
+
 class ContentResponse(Response):
     """``headers`` hold the Content-Length, by which the server breaks the connection when fewer bytes were sent."""
 
-    def __init__(self, body: Body, status: int, headers: Mapping[str, str]) -> None:
+    def __init__(self, body: Source, status: int, headers: Mapping[str, str]) -> None:
         super().__init__(status_code=status, headers=headers)
         self._body = body
 

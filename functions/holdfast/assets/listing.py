@@ -1,0 +1,132 @@
+"""Lists of assets: pages by key along an index, so that the millionth page costs what the first one costs.
+
+The order is by asset path, and by number within it. Each status is read by itself along its index and the results are merged; a
+list of several statuses would otherwise have to be sorted by the database.
+"""
+
+from __future__ import annotations
+
+import heapq
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import ColumnElement, Connection, Row, and_, or_, select, true
+
+from holdfast.assets import labels
+from holdfast.assets.metadata import describe_all
+from holdfast.database.tables import versions
+from holdfast.errors import Invalid
+from holdfast.identity.access import Actor, Claims, authorise
+
+if TYPE_CHECKING:
+    from holdfast.services import Services
+
+_v = versions.c
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What a list is narrowed to; None and empty narrow nothing. Sizes in bytes, moments aware; ``media_type`` is a MIME type or
+    ``image/*``. ``newest_only``: of each status only an asset's newest version."""
+
+    statuses: Sequence[str] = ("active",)
+    newest_only: bool = True
+    prefix: str = ""
+    media_type: str | None = None
+    min_size: int | None = None
+    max_size: int | None = None
+    uploaded_after: datetime | None = None
+    uploaded_before: datetime | None = None
+    expiring_before: datetime | None = None
+    labels: Sequence[tuple[str, str]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """The sort key of a page's last row."""
+
+    asset_path: str
+    number: int
+
+
+def parse_label(text: str) -> tuple[str, str]:
+    """``key=value`` as a pair. Raises Invalid."""
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise Invalid("A label filter is key=value.", field="label")
+    [(key, value)] = labels.check({key: value}).items()
+    return key, value
+
+
+def list_assets(
+    services: Services, claims: Claims, filters: Filters, after: Position | None, limit: int
+) -> tuple[list[dict[str, Any]], Position | None]:
+    """The metadata of the page after ``after``, and where the next one begins; None on the last. Blocks. Raises Unauthenticated,
+    Forbidden, Invalid."""
+    with services.database.read() as connection:
+        actor = authorise(connection, claims, "list")
+        rows = list_versions(connection, actor, filters, after=after, limit=limit + 1)
+        page = rows[:limit]
+        found = describe_all(connection, actor.workspace, page)
+    return found, Position(page[-1].asset_path, page[-1].number) if len(rows) > limit else None
+
+
+def list_versions(connection: Connection, actor: Actor, filters: Filters, *, after: Position | None, limit: int) -> list[Row[Any]]:
+    """At most ``limit`` rows of ``versions`` in the actor's workspace, those that come after ``after``. Raises Invalid."""
+    conditions = _narrowed(filters)
+    pages = [connection.execute(_page(actor, filters, status, conditions, after).limit(limit)).all() for status in filters.statuses]
+    return list(heapq.merge(*pages, key=lambda row: (row.asset_path, row.number)))[:limit]
+
+
+def _page(actor: Actor, filters: Filters, status: str, conditions: Sequence[ColumnElement[bool]], after: Position | None) -> Any:
+    found = select(versions).where(_v.workspace_id == actor.workspace_id, _v.status == status, *conditions)
+    if filters.newest_only:
+        found = found.where(_v.newest == true())
+    if after is not None:
+        # The first condition follows from the second. Databases make a range of it, which they do not always make of an OR.
+        found = found.where(
+            _v.asset_path >= after.asset_path,
+            or_(_v.asset_path > after.asset_path, and_(_v.asset_path == after.asset_path, _v.number > after.number)),
+        )
+    return found.order_by(_v.asset_path, _v.number)
+
+
+def _narrowed(filters: Filters) -> list[ColumnElement[bool]]:
+    wanted: list[ColumnElement[bool]] = list(_begins(filters.prefix))
+    if filters.media_type is not None:
+        wanted += _of_type(filters.media_type)
+    if filters.min_size is not None:
+        wanted.append(_v.size >= filters.min_size)
+    if filters.max_size is not None:
+        wanted.append(_v.size <= filters.max_size)
+    if filters.uploaded_after is not None:
+        wanted.append(_v.upload_date > filters.uploaded_after)
+    if filters.uploaded_before is not None:
+        wanted.append(_v.upload_date < filters.uploaded_before)
+    if filters.expiring_before is not None:
+        wanted += [_v.destroy_date < filters.expiring_before, _v.held == 0, _v.status != "destroyed"]
+    wanted += [_v.labels[key].as_string() == value for key, value in filters.labels]
+    return wanted
+
+
+def _of_type(media_type: str) -> list[ColumnElement[bool]]:
+    """An asset's path begins with its media type, so that even ``image/*`` is a range of the index."""
+    major, slash, minor = media_type.partition("/")
+    if not (major and slash and minor) or not media_type.isascii():
+        raise Invalid("A media type is written image/png or image/*.", field="media_type")
+    return [*_begins(major + "/"), *([_v.content_type == media_type] if minor != "*" else [])]
+
+
+def _begins(prefix: str) -> list[ColumnElement[bool]]:
+    """The range of paths that begin with ``prefix``; no pattern, so no character in it is special."""
+    if not prefix:
+        return []
+    end = prefix.rstrip(chr(sys.maxunicode))
+    if not end:
+        return [_v.asset_path >= prefix]
+    last = ord(end[-1]) + 1
+    following = end[:-1] + chr(0xE000 if last == 0xD800 else last)  # surrogates are no characters
+    return [_v.asset_path >= prefix, _v.asset_path < following]
