@@ -12,7 +12,7 @@ import asyncio
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, select
 from starlette.requests import ClientDisconnect, Request
@@ -25,12 +25,14 @@ from holdfast.errors import Invalid, Malformed, Problem, TooLarge, Unavailable
 from holdfast.failpoints import hit
 from holdfast.identity.access import Actor, Claims, authorise
 from holdfast.media import kind
-from holdfast.services import Services
 from holdfast.storage.objects import Writer
 from holdfast.web.auth import claims
 from holdfast.web.hop import Threads
 from holdfast.web.ingest import Poured, pour
 from holdfast.web.multipart import Limits, Multipart, Part
+
+if TYPE_CHECKING:
+    from holdfast.services import Services
 
 ASSOCIATED = frozenset({"associated_files", "associated_files[]"})
 RESERVE = 8

@@ -8,13 +8,16 @@ processes, does no harm.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, select, union
 
 from holdfast.assets.intents import GivenUp, fail_all
 from holdfast.database import tables as t
 from holdfast.database.types import db_later
-from holdfast.services import Services
+
+if TYPE_CHECKING:
+    from holdfast.services import Services
 
 BATCH = 500
 

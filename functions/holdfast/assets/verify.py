@@ -11,14 +11,16 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Row, case, func, or_, select, true
 
 from holdfast.assets.forming import entry_of
 from holdfast.database import tables as t
-from holdfast.services import Services
 from holdfast.storage.objects import ObjectMissing
+
+if TYPE_CHECKING:
+    from holdfast.services import Services
 
 BATCH = 500
 
