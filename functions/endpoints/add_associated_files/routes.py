@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from holdfast.assets import names
+from holdfast.assets.described import AssetMetadata
 from holdfast.assets.receiving import ADD_FILES, receive, refuse_add
 from holdfast.identity.access import Actor
 from holdfast.web.described import problems_of, secured_router
@@ -35,6 +36,7 @@ _FORM = {
     "/add-associated-files/{asset_path:path}",
     operation_id="add_associated_files",
     summary="Add associated files to a version",
+    response_model=AssetMetadata,
     openapi_extra={"requestBody": _FORM},
     responses=problems_of(400, 404, 409, 410, 413, 415, 422, 503),
 )

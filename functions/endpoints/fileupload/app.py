@@ -3,5 +3,5 @@
 from endpoints.fileupload.routes import router
 from holdfast.web.function import Handler, create_app
 
-app = create_app("fileupload", router)
+app = create_app("fileupload", router, needs=("database", "objects", "versions"))
 handler = Handler(app)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from holdfast.assets.described import AssetMetadata
 from holdfast.assets.receiving import UPLOAD, receive
 from holdfast.web.described import problems_of, secured_router
 
@@ -54,6 +55,7 @@ _HEADERS = [
     "/fileupload",
     operation_id="fileupload",
     summary="Upload a primary file with its associated files",
+    response_model=AssetMetadata,
     openapi_extra={"requestBody": _FORM, "parameters": _HEADERS},
     responses=problems_of(400, 409, 412, 413, 415, 422, 503),
 )
