@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from holdfast.database import portable
+from holdfast.database import light, portable
 from holdfast.database.connecting import (
     BUSY_SECONDS,
     DEADLOCK,
@@ -56,6 +56,14 @@ class MySQL:
         self._url = url
 
     def connect(self) -> Any:
+        try:
+            return self._connect()
+        except RuntimeError:  # what PyMySQL raises when it lacks a library
+            if not light.complete_pymysql():
+                raise
+            return self._connect()
+
+    def _connect(self) -> Any:
         import pymysql
         from pymysql.constants import CLIENT, FIELD_TYPE
         from pymysql.converters import conversions

@@ -44,9 +44,11 @@ def secured_router() -> APIRouter:
     return _SecuredRouter()
 
 
-def gives(example: Any) -> dict[int | str, dict[str, Any]]:
-    """``responses`` of an operation that answers 200 with JSON like ``example``; its schema is the ``response_model``'s."""
-    return {200: {"content": {"application/json": {"example": example}}}}
+def gives(example: Any, schema: dict[str, Any] | None = None) -> dict[int | str, dict[str, Any]]:
+    """``responses`` of an operation that answers 200 with JSON like ``example``. Its ``schema`` is the ``response_model``'s, where
+    there is one."""
+    described = {"example": example} if schema is None else {"schema": schema, "example": example}
+    return {200: {"description": "Successful Response", "content": {"application/json": described}}}
 
 
 def problems_of(*statuses: int) -> dict[int | str, dict[str, Any]]:

@@ -68,24 +68,25 @@ class Readiness:
 
 
 def router(service: str, readiness: Readiness) -> APIRouter:
+    # No response models, also in the endpoints of ``token``: the first one makes FastAPI import the whole of ``pydantic.v1``.
     routes = APIRouter(include_in_schema=False)
 
-    @routes.get("/")
+    @routes.get("/", response_model=None)
     async def root() -> dict[str, str]:
         return {"status": "ok", "service": service, "version": __version__}
 
-    @routes.get("/healthz")
+    @routes.get("/healthz", response_model=None)
     async def alive() -> dict[str, str]:
         return {"status": "ok"}
 
-    @routes.get("/readyz")
+    @routes.get("/readyz", response_model=None)
     async def ready() -> dict[str, str]:
         away = await readiness.away()
         if away:
             raise Unavailable(f"Not ready: {', '.join(away)}.", slug="not-ready", retry_after=2, away=away)
         return {"status": "ok"}
 
-    @routes.get("/metrics")
+    @routes.get("/metrics", response_model=None)
     async def exposition() -> Response:
         text, content_type = await asyncio.to_thread(metrics.exposition)  # the first one imports a lot
         return Response(text, headers={"Content-Type": content_type})
