@@ -11,7 +11,7 @@ from typing import Any
 import pymysql
 import pytest
 from sqlalchemy import insert, select
-from tests.databases import ALL_KINDS, fresh_url, with_tables
+from tests.databases import ALL_KINDS, emptied, fresh_url, with_tables
 from tests.servers.database import DatabaseServer
 
 from holdfast.database.connecting import DatabaseUnavailable
@@ -22,10 +22,15 @@ from holdfast.database.tables import leases, workspaces
 MOMENT = datetime(2026, 11, 21, 14, 3, 0, 123456, tzinfo=UTC)
 
 
-@pytest.fixture(params=ALL_KINDS)
-def database(request: pytest.FixtureRequest) -> Iterator[Database]:
+@pytest.fixture(scope="module", params=ALL_KINDS)
+def tables(request: pytest.FixtureRequest) -> Iterator[Database]:
     with with_tables(fresh_url(request, request.param)) as database:
         yield database
+
+
+@pytest.fixture
+def database(tables: Database) -> Database:
+    return emptied(tables, leases, workspaces)
 
 
 @pytest.fixture
@@ -199,11 +204,25 @@ def kill_all_connections(server: DatabaseServer) -> None:
             cursor.execute(f"KILL {number}")
 
 
-@pytest.fixture(params=["mariadb", "mysql"])
+@pytest.fixture(scope="module", params=["mariadb", "mysql"])
 def server(request: pytest.FixtureRequest) -> DatabaseServer:
     server = request.getfixturevalue(request.param)
     assert isinstance(server, DatabaseServer)
     return server
+
+
+@pytest.fixture(scope="module")
+def server_tables(server: DatabaseServer) -> Iterator[Database]:
+    with with_tables(server.create_database()) as database:
+        yield database
+
+
+@pytest.fixture
+def server_direct(server_tables: Database) -> Iterator[Direct]:
+    emptied(server_tables, leases).close()  # the engine's pool: these tests kill every connection there is
+    direct = Direct(server_tables.url.render_as_string(hide_password=False))
+    yield direct
+    direct.close()
 
 
 def filled(direct: Direct, connections: int) -> None:
@@ -218,45 +237,38 @@ def filled(direct: Direct, connections: int) -> None:
         list(threads.map(borrow, range(connections)))
 
 
-def test_reads_and_transactions_do_not_notice_that_their_pooled_connections_died(server: DatabaseServer) -> None:
-    with with_tables(server.create_database()) as database:
-        direct = Direct(database.url.render_as_string(hide_password=False))
-        acts: list[Callable[[], Any]] = [
-            lambda: direct.one("SELECT count(*) FROM leases"),
-            lambda: direct.write(lambda transaction: transaction.one("SELECT count(*) FROM leases")),
-        ]
-        for act in acts:
-            filled(direct, 4)
-            kill_all_connections(server)
-            for _ in range(4):
-                assert act() == (0,)
-        direct.close()
+def test_reads_and_transactions_do_not_notice_that_their_pooled_connections_died(
+    server: DatabaseServer, server_direct: Direct
+) -> None:
+    acts: list[Callable[[], Any]] = [
+        lambda: server_direct.one("SELECT count(*) FROM leases"),
+        lambda: server_direct.write(lambda transaction: transaction.one("SELECT count(*) FROM leases")),
+    ]
+    for act in acts:
+        filled(server_direct, 4)
+        kill_all_connections(server)
+        for _ in range(4):
+            assert act() == (0,)
 
 
-def test_a_write_whose_fate_is_unknown_is_not_repeated(server: DatabaseServer) -> None:
-    with with_tables(server.create_database()) as database:
-        direct = Direct(database.url.render_as_string(hide_password=False))
-        runs: list[int] = []
+def test_a_write_whose_fate_is_unknown_is_not_repeated(server: DatabaseServer, server_direct: Direct) -> None:
+    runs: list[int] = []
 
-        def act(transaction: Transaction) -> None:
-            runs.append(1)
-            put(transaction, "a")
-            kill_all_connections(server)
+    def act(transaction: Transaction) -> None:
+        runs.append(1)
+        put(transaction, "a")
+        kill_all_connections(server)
 
-        with pytest.raises(DatabaseUnavailable):
-            direct.write(act)
-        assert len(runs) == 1
-        assert names(direct) == []
-        put(direct, "b")
-        assert names(direct) == ["b"]
-        direct.close()
+    with pytest.raises(DatabaseUnavailable):
+        server_direct.write(act)
+    assert len(runs) == 1
+    assert names(server_direct) == []
+    put(server_direct, "b")
+    assert names(server_direct) == ["b"]
 
 
-def test_on_mysql_a_read_sees_what_was_committed_since_the_transaction_began(server: DatabaseServer) -> None:
-    with with_tables(server.create_database()) as database:
-        direct = Direct(database.url.render_as_string(hide_password=False))
-        with direct.transaction() as transaction:
-            assert transaction.one("SELECT count(*) FROM leases") == (0,)
-            put(direct, "a")
-            assert transaction.one("SELECT count(*) FROM leases") == (1,)
-        direct.close()
+def test_on_a_server_a_transaction_sees_what_others_committed_meanwhile(server_direct: Direct) -> None:
+    with server_direct.transaction() as transaction:
+        assert transaction.one("SELECT count(*) FROM leases") == (0,)
+        put(server_direct, "a")
+        assert transaction.one("SELECT count(*) FROM leases") == (1,)

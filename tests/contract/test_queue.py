@@ -13,9 +13,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Select, delete, select, update
+from sqlalchemy import Select, select, update
 from sqlalchemy.dialects import mysql
-from tests.databases import KINDS, fresh_url, with_tables
+from tests.databases import KINDS, emptied, fresh_url, with_tables
 from tests.servers.mariadb import MariaDB
 
 from holdfast.database.engine import Database
@@ -37,16 +37,14 @@ time.sleep(600)
 
 
 @pytest.fixture(scope="module", params=KINDS)
-def tables(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    sqlite = f"sqlite:///{tmp_path_factory.mktemp('queue')}/registry.db"
-    with with_tables(sqlite if request.param == "sqlite" else fresh_url(request, request.param)) as database:
+def tables(request: pytest.FixtureRequest) -> Iterator[Database]:
+    with with_tables(fresh_url(request, request.param)) as database:
         yield database
 
 
 @pytest.fixture
 def database(tables: Database) -> Database:
-    tables.write(lambda connection: connection.execute(delete(jobs)))
-    return tables
+    return emptied(tables, jobs)
 
 
 def add(database: Database, kind: str = "a", **how: Any) -> int:

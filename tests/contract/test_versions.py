@@ -11,8 +11,7 @@ from dataclasses import replace
 from threading import Barrier
 
 import pytest
-from sqlalchemy import delete
-from tests.databases import fresh_url, with_tables
+from tests.databases import emptied, fresh_url, with_tables
 from tests.servers.lakefs import LakeFS
 from tests.servers.mariadb import MariaDB
 from tests.standin.lakefs import Standin
@@ -74,10 +73,8 @@ def tables_on_mariadb(mariadb: MariaDB) -> Iterator[Database]:
 
 @pytest.fixture
 def mariadb_adapters(tables_on_mariadb: Database) -> Adapters:
-    """The tables of the test before, emptied: making them takes longer than most tests."""
-    for table in (commit_entries, commits, branches):
-        tables_on_mariadb.write(lambda connection, table=table: connection.execute(delete(table)))  # type: ignore[misc]
-    return lambda: SqlVersions(tables_on_mariadb)
+    database = emptied(tables_on_mariadb, commit_entries, commits, branches)
+    return lambda: SqlVersions(database)
 
 
 ADAPTERS = {

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, select, update
-from tests.databases import KINDS, fresh_url, with_tables
+from sqlalchemy import select, update
+from tests.databases import KINDS, emptied, fresh_url, with_tables
 
 from holdfast.database.engine import Database
 from holdfast.database.tables import jobs
@@ -24,9 +24,8 @@ PATIENCE = 60
 
 
 @pytest.fixture(scope="module", params=KINDS)
-def tables(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    sqlite = f"sqlite:///{tmp_path_factory.mktemp('worker')}/registry.db"
-    url = sqlite if request.param == "sqlite" else fresh_url(request, request.param)
+def tables(request: pytest.FixtureRequest) -> Iterator[str]:
+    url = fresh_url(request, request.param)
     with with_tables(url):
         yield url
 
@@ -34,7 +33,7 @@ def tables(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 @pytest.fixture
 def services(tables: str) -> Iterator[Services]:
     services = Services(Settings(database_url=tables))
-    services.database.write(lambda connection: connection.execute(delete(jobs)))
+    emptied(services.database, jobs)
     yield services
     services.close()
 

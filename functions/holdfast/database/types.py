@@ -9,7 +9,7 @@ from sqlalchemy import DateTime, Dialect, String
 from sqlalchemy.dialects import mysql
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy.types import TypeDecorator, TypeEngine
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -32,13 +32,30 @@ class UtcDateTime(TypeDecorator[datetime]):
         return None if value is None else value.replace(tzinfo=UTC)
 
 
-def exact(length: int) -> String:
-    """Text that compares by its code points on every database: no folding of case or accents."""
-    return String(length).with_variant(mysql.VARCHAR(length, charset="utf8mb4", collation="utf8mb4_bin"), "mysql", "mariadb")
+class _Exact(TypeDecorator[str]):
+    impl = String
+    cache_ok = True
+
+    def __init__(self, length: int) -> None:
+        super().__init__(length)
+        self.length = length
+
+    def load_dialect_impl(self, dialect: Dialect) -> Any:
+        length = self.length
+        if dialect.name not in {"mysql", "mariadb"}:
+            return dialect.type_descriptor(String(length))
+        # utf8mb4_bin, which both have, ignores trailing spaces: to it "ada " is ada.
+        collation = "utf8mb4_nopad_bin" if getattr(dialect, "is_mariadb", False) else "utf8mb4_0900_bin"
+        return dialect.type_descriptor(mysql.VARCHAR(length, charset="utf8mb4", collation=collation))
+
+
+def exact(length: int) -> TypeEngine[str]:
+    """Text that compares and sorts by its code points on every database: no folding of case or accents, and spaces count."""
+    return _Exact(length)
 
 
 def ascii_id(length: int) -> String:
-    """An id of ours: one byte a character, compared exactly."""
+    """An id of ours: one byte a character, compared exactly, but for trailing spaces, which MySQL ignores and no id has."""
     return String(length).with_variant(mysql.VARCHAR(length, charset="ascii", collation="ascii_bin"), "mysql", "mariadb")
 
 
