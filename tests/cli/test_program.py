@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import urllib.request
 from pathlib import Path
 
 import pytest
 import yaml
 
 from holdfast import __version__
+from tests.cli.conftest import Served
 from tests.cli.program import Program
 
 
@@ -59,3 +61,10 @@ def test_wrong_settings_are_one_clear_line(setting: dict[str, str], code: int, t
     assert ended.stdout == ""
     [line] = ended.stderr.splitlines()
     assert line.startswith("holdfast: ")
+
+
+def test_openapi_is_the_document_that_the_server_serves(holdfast: Program, served: Served) -> None:
+    printed = json.loads(holdfast("openapi").stdout)
+    assert printed["openapi"].startswith("3.")
+    with urllib.request.urlopen(f"{served.url}/openapi.json") as reply:
+        assert json.load(reply) == printed

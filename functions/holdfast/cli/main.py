@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from holdfast import __version__
-from holdfast.cli import operating
+from holdfast.cli import account, administering, listing, operating, receiving, sending, sharing, states
 from holdfast.cli.failures import REFUSED, Failure, exit_code
 from holdfast.cli.output import note
 from holdfast.errors import Problem
@@ -20,7 +20,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.add_typer(operating.app)
+for group in (account, sending, listing, receiving, states, operating):
+    app.add_typer(group.app)
+app.add_typer(administering.app, name="admin")
+app.add_typer(sharing.share, name="share")
+app.add_typer(sharing.workspace, name="workspace")
 
 
 def _version(asked: bool) -> None:

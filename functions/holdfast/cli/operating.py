@@ -43,6 +43,16 @@ def settings(
 
 
 @app.command()
+def openapi() -> None:
+    """Print the whole interface as an OpenAPI document."""
+    import json
+
+    from holdfast.web import document
+
+    print(json.dumps(document.openapi(), indent=2, ensure_ascii=False))
+
+
+@app.command()
 def migrate(data: Data = None) -> None:
     """Bring the database to the tables of this release. Any number of processes may do so at once."""
     from holdfast.database.migrate import head, upgrade
