@@ -19,11 +19,13 @@ from endpoints.token.routes import router as token
 from endpoints.token_revoke.routes import router as token_revoke
 from endpoints.users.routes import router as users
 from endpoints.workspace.routes import router as workspace
-from holdfast.database.tables import audit
+from holdfast.database.engine import Database
+from holdfast.database.tables import audit, metadata
 from holdfast.services import Services
 from holdfast.settings import Settings
 from holdfast.web.function import create_app
-from tests.databases import KINDS, fresh_url, with_tables
+from tests.databases import KINDS, with_tables
+from tests.servers.database import DatabaseServer
 
 ROUTERS = (token, users, shared_users, me, token_revoke, jwks, workspace)
 PASSWORD = "admin_password"
@@ -90,11 +92,25 @@ class House:
             return [(row.operation, row.workspace, row.username, row.success) for row in rows]
 
 
-@pytest.fixture(params=KINDS)
-def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
-    url = fresh_url(request, request.param)
-    with with_tables(url):
-        yield url
+@pytest.fixture(scope="package", params=KINDS)
+def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    """One for all tests of a kind: making its tables takes longer than most tests."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path_factory.mktemp('identity')}/registry.db"
+    else:
+        server: DatabaseServer = request.getfixturevalue(request.param)
+        url = server.create_database()
+    with with_tables(url) as made:
+        yield made
+
+
+@pytest.fixture
+def database_url(database: Database) -> str:
+    """Of an empty database."""
+    with database.engine.begin() as connection:
+        for table in reversed(metadata.sorted_tables):
+            connection.execute(table.delete())
+    return database.url.render_as_string(hide_password=False)
 
 
 @pytest.fixture

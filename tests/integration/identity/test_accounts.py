@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from argon2 import PasswordHasher
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from holdfast.database.tables import login_failures, revoked_tokens, users, workspaces
 from holdfast.errors import Conflict, NotFound, Problem
@@ -189,3 +190,49 @@ def test_what_is_over_is_cleaned_away_and_nothing_else(house: House, ada: str) -
     assert upkeep.clean(house.services) == 2  # the name's failure and the address's
     with house.services.database.read() as connection:
         assert connection.scalar(select(func.count()).select_from(revoked_tokens)) == 0
+
+
+@pytest.fixture
+def house_without_a_trail(house: House, ada: str) -> Iterator[House]:
+    """From here on no audit row can be written."""
+    house.share(ada, "grace", "list")
+    with house.services.database.engine.begin() as connection:
+        connection.execute(text("ALTER TABLE audit RENAME TO audit_away"))
+    yield house
+    with house.services.database.engine.begin() as connection:
+        connection.execute(text("ALTER TABLE audit_away RENAME TO audit"))
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/users", {"username": "bob", "password": PASSWORD}),
+        ("POST", "/shared-users", {"username": "bob", "password": PASSWORD, "permissions": []}),
+        ("PUT", "/shared-users", {"username": "grace", "permissions": ["destroy"]}),
+        ("DELETE", "/shared-users", {"username": "grace"}),
+        ("PUT", "/me/password", {"old_password": PASSWORD, "new_password": "another_password"}),
+        ("POST", "/token/revoke", {}),
+        ("POST", "/token/revoke", {"all": True}),
+        ("DELETE", "/workspace", {"confirm": "ada_space"}),
+    ],
+)
+def test_an_act_that_cannot_be_put_on_the_trail_does_not_happen(
+    house_without_a_trail: House, ada: str, method: str, path: str, body: dict[str, Any]
+) -> None:
+    house = house_without_a_trail
+
+    def everything() -> list[Any]:
+        with house.services.database.read() as connection:
+            return [connection.execute(select(table)).all() for table in (users, workspaces, revoked_tokens, login_failures)]
+
+    before = everything()
+    reply = house.ask(method, path, ada, json=body)
+    assert (reply.status_code, "audit" in reply.text) == (500, False)
+    assert everything() == before
+
+
+def test_a_login_that_cannot_be_put_on_the_trail_fails(house_without_a_trail: House) -> None:
+    assert house_without_a_trail.login().status_code == 500
+    assert house_without_a_trail.login(password="wrong").status_code == 500
+    with house_without_a_trail.services.database.read() as connection:
+        assert connection.scalar(select(func.count()).select_from(login_failures)) == 0
