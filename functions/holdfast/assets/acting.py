@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Row, select, update
 from holdfast import failpoints
 from holdfast.assets import dates, metadata, transitions
 from holdfast.assets.newest import refresh_newest
-from holdfast.assets.reading import check_names, find
+from holdfast.assets.reading import find, impossible
 from holdfast.assets.transitions import Action
 from holdfast.audit.trail import entry, record
 from holdfast.clock import isoformat
@@ -87,9 +87,7 @@ def _change(services: Services, connection: Connection, actor: Actor, version: R
 
 
 def _record_refusal(services: Services, actor: Actor, asset_path: str, version_id: str, action: Action, problem: Problem) -> None:
-    try:
-        check_names(asset_path, version_id)
-    except Problem:
+    if impossible(asset_path, version_id):
         return  # about nothing that could be there, and too long for the trail perhaps
     details = {"status": problem.status, "problem": problem.slug}
     row = _entry(services, actor, asset_path, version_id, action, False, details)

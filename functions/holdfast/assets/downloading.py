@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import Connection, Row, select
 
@@ -12,13 +14,37 @@ from holdfast.assets import dates, reading
 from holdfast.assets.links import Target
 from holdfast.assets.metadata import describe
 from holdfast.audit.trail import entry, record
+from holdfast.database.portable import moment
 from holdfast.database.tables import workspaces
-from holdfast.errors import Forbidden
+from holdfast.errors import Forbidden, NotFound
+from holdfast.identity import access
 from holdfast.identity.access import Actor, Claims, authorise
 from holdfast.web.content import Content
 
 if TYPE_CHECKING:
     from holdfast.services import Services
+
+
+class Found(NamedTuple):
+    """A row of ``versions``, as far as a download needs it."""
+
+    id: int
+    asset_path: str
+    version_id: str
+    primary_filename: str
+    upload_date: datetime
+    archive_date: datetime | None
+    destroy_date: datetime | None
+    purge_after: datetime | None
+    status: str
+    phase: str | None
+    held: int
+    size: int
+    content_type: str
+    sha256: str
+    object_key: str
+    file_count: int
+    labels: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,35 +69,59 @@ class Download:
         return {"metadata": self.metadata, **{part.name: part.described for part in self.parts}}
 
 
+# One column instead of thirty: the driver spends 10 us on each column's description, and next to nothing on the text of one.
+_VERSION = (
+    f"SELECT JSON_ARRAY({access.COLUMNS}, {', '.join(f'v.{name}' for name in Found._fields)}) AS found "  # noqa: S608  constants
+    f"FROM {access.TABLES} LEFT JOIN versions v "
+    "ON v.workspace_id = u.workspace_id AND v.asset_path = :asset_path AND v.version_id = :version_id "
+    f"WHERE {access.CONDITION}"
+)
+_ASSOCIATED = (
+    "SELECT f.object_key, f.filename, f.content_type, f.commit_id, f.size FROM files f "
+    "WHERE f.version = :version AND f.replaced_at IS NULL AND f.object_key <> :primary_key ORDER BY f.id"
+)
+
+
 def download(services: Services, claims: Claims, asset_path: str, version_id: str, base_url: str) -> Download:
-    """Blocks. Raises Unauthenticated, Forbidden, NotFound, Gone."""
+    """The hottest read: who asks, whether he may, and the version, in one statement, and another one if there are associated files.
+    Blocks. Raises Unauthenticated, Forbidden, NotFound, Gone."""
     now = services.clock()
-    with services.database.read() as connection:
-        actor = authorise(connection, claims, "download")
-        version = reading.find(connection, actor, asset_path, version_id)
-        dates.check_readable(version, now)
-        others = reading.associated(connection, version)
+    impossible = reading.impossible(asset_path, version_id)
+    asked = {"asset_path": "", "version_id": ""} if impossible else {"asset_path": asset_path, "version_id": version_id}
+    found = services.direct.one(_VERSION, {**access.parameters(claims), **asked})
+    row = None if found is None else json.loads(found[0])
+    actor = access.actor(row, claims, "download")
+    assert row is not None
+    if impossible or row[access.WIDTH] is None:
+        raise impossible or NotFound("There is no such version.")
+    version = _version(row[access.WIDTH :])
+    dates.check_readable(version, now)
+    others: list[tuple[Target, int]] = []
+    if version.file_count > 1:
+        of_version = {"version": version.id, "primary_key": version.object_key}
+        others = [(Target(*file[:4]), file[4]) for file in services.direct.all(_ASSOCIATED, of_version)]
     _audit_read(services, actor, "download", version, version.primary_filename)
-    metadata = describe(version, [(file.filename, file.commit_id) for file in others], actor.workspace)
+    metadata = describe(version, [(file.filename, file.commit_id) for file, _ in others], actor.workspace)
     primary = Target(version.object_key, version.primary_filename, version.content_type, version.version_id)
-    named = [("primary_file", primary, version.size)]
-    named += [(f"associated_file_{n}", target(file), file.size) for n, file in enumerate(others, 1)]
     parts = []
-    for name, file, size in named:
-        url = services.links.make(services.objects, actor.workspace, version, file, base_url, now)
+    for n, (file, size) in enumerate([(primary, version.size), *others]):
         described = {
             "filename": file.filename,
             "content_type": file.content_type,
             "version_id": file.commit_id,
-            "url": url,
+            "url": services.links.make(services.objects, actor.workspace, version, file, base_url, now),
         }
-        parts.append(Part(name, described, file.key, size))
+        parts.append(Part(f"associated_file_{n}" if n else "primary_file", described, file.key, size))
     return Download(metadata, parts)
 
 
-def target(file: Row[Any]) -> Target:
-    """A row of ``files`` as what a link leads to."""
-    return Target(file.object_key, file.filename, file.content_type, file.commit_id)
+def _version(values: list[Any]) -> Found:
+    """What the database put into JSON: moments are text there, and JSON is an object or, where that is no type, text."""
+    dates_at = slice(Found._fields.index("upload_date"), Found._fields.index("status"))
+    values[dates_at] = [None if written is None else moment(written) for written in values[dates_at]]
+    if isinstance(values[-1], str):
+        values[-1] = json.loads(values[-1])
+    return Found._make(values)
 
 
 def content(services: Services, claims: Claims, asset_path: str, version_id: str | None, filename: str | None) -> Content:
@@ -109,7 +159,7 @@ def _content(services: Services, connection: Connection, version: Row[Any], file
     )
 
 
-def _audit_read(services: Services, actor: Actor, operation: str, version: Row[Any], filename: str) -> None:
+def _audit_read(services: Services, actor: Actor, operation: str, version: Found | Row[Any], filename: str) -> None:
     if services.settings.audit_reads:
         row = entry(
             operation,

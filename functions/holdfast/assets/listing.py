@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, or_, select, true
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, or_, select, true
 
 from holdfast.assets import labels
 from holdfast.assets.metadata import describe_all
@@ -76,13 +76,15 @@ def list_assets(
 
 def list_versions(connection: Connection, actor: Actor, filters: Filters, *, after: Position | None, limit: int) -> list[Row[Any]]:
     """At most ``limit`` rows of ``versions`` in the actor's workspace, those that come after ``after``. Raises Invalid."""
-    conditions = _narrowed(filters)
-    pages = [connection.execute(_page(actor, filters, status, conditions, after).limit(limit)).all() for status in filters.statuses]
+    pages = [
+        connection.execute(page_statement(actor.workspace_id, filters, status, after, limit)).all() for status in filters.statuses
+    ]
     return list(heapq.merge(*pages, key=lambda row: (row.asset_path, row.number)))[:limit]
 
 
-def _page(actor: Actor, filters: Filters, status: str, conditions: Sequence[ColumnElement[bool]], after: Position | None) -> Any:
-    found = select(versions).where(_v.workspace_id == actor.workspace_id, _v.status == status, *conditions)
+def page_statement(workspace_id: int, filters: Filters, status: str, after: Position | None, limit: int) -> Select[Any]:
+    """The first ``limit`` rows of ``versions`` of one status after ``after``, along one index. Raises Invalid."""
+    found = select(versions).where(_v.workspace_id == workspace_id, _v.status == status, *_narrowed(filters))
     if filters.newest_only:
         found = found.where(_v.newest == true())
     if after is not None:
@@ -91,7 +93,7 @@ def _page(actor: Actor, filters: Filters, status: str, conditions: Sequence[Colu
             _v.asset_path >= after.asset_path,
             or_(_v.asset_path > after.asset_path, and_(_v.asset_path == after.asset_path, _v.number > after.number)),
         )
-    return found.order_by(_v.asset_path, _v.number)
+    return found.order_by(_v.asset_path, _v.number).limit(limit)
 
 
 def _narrowed(filters: Filters) -> list[ColumnElement[bool]]:

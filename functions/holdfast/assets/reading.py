@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from sqlalchemy import Connection, Row, false, func, select, true
+from sqlalchemy import Connection, Row, func, select, true
 
 from holdfast.assets.names import parse_asset_path
 from holdfast.database.tables import assets, files, intents, versions
-from holdfast.errors import NotFound
+from holdfast.errors import NotFound, Problem
 from holdfast.identity.access import Actor
 
 _VERSION_ID = re.compile("[0-9A-Za-z]{1,64}")
@@ -42,12 +42,13 @@ def check_names(asset_path: str, version_id: str | None = None) -> None:
         raise NotFound("There is no such version.")
 
 
-def associated(connection: Connection, version: Row[Any]) -> list[Row[Any]]:
-    """The rows of its current associated files, in their order."""
-    if version.file_count == 1:
-        return []
-    current = (files.c.version == version.id, files.c.replaced_at.is_(None), files.c.primary == false())
-    return list(connection.execute(select(files).where(*current).order_by(files.c.id)))
+def impossible(asset_path: str, version_id: str) -> Problem | None:
+    """What ``check_names`` would raise."""
+    try:
+        check_names(asset_path, version_id)
+    except Problem as problem:
+        return problem
+    return None
 
 
 def file_of(connection: Connection, version: Row[Any], filename: str | None = None) -> Row[Any]:
