@@ -16,6 +16,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Row, select
@@ -116,6 +117,10 @@ class Committer:
         except LeaseLost:
             log.warning("lease lost: %s", lease.name)
             return False
+        except Unavailable:  # the next to try need not wait for the lease to end
+            with suppress(Unavailable):
+                leases.release(self._database, lease)
+            raise
         leases.release(self._database, lease)
         return True
 
@@ -166,7 +171,7 @@ class Committer:
                 settled += self._under(lease, workspace_id, lambda turn: publishing.publish(turn, operation, result, only=only))  # noqa: B023
             except DatabaseError:
                 log.exception("intent cannot be published")
-                self._under(lease, workspace_id, lambda turn: _fail(turn, upload_id))  # noqa: B023
+                self._under(lease, workspace_id, lambda turn: _fail(turn, operation, upload_id))  # noqa: B023
                 settled.append(upload_id)
         return settled + self._under(lease, workspace_id, lambda turn: publishing.publish(turn, operation, result))
 
@@ -199,8 +204,7 @@ def _changes(connection: Connection, operation: str) -> tuple[list[Entry], list[
     return [Entry(**entry) for entry in group.puts] + [forming.entry_of(f) for f in files], list(group.deletes)
 
 
-def _fail(turn: Turn, upload_id: str) -> None:
+def _fail(turn: Turn, operation: str, upload_id: str) -> None:
     problem = Unavailable("The upload could not be registered. Send it again.", slug="publish-failed", retry_after=5)
     intents.fail_all(turn.connection, [upload_id], "grouped", problem, turn.erase_again_after)
-    paths = turn.connection.scalars(select(t.files.c.path).where(t.files.c.upload_id == upload_id)).all()
-    publishing.remember(turn.connection, turn.workspace.id, paths)
+    publishing.forgo(turn, operation, [upload_id])

@@ -38,7 +38,7 @@ def publish(turn: Turn, operation: str, result: CommitResult, *, only: frozenset
     files = _files(connection, [i.upload_id for i in members])
     whole = [i for i in members if all(f.path in result.entries for f in files[i.upload_id])]
     users = {u.id: u for u in connection.execute(select(t.users).where(t.users.c.id.in_({i.user_id for i in members})))}
-    strays = list(result.strays)
+    refused: list[str] = []
 
     done = _uploads(turn, [i for i in whole if i.kind == intents.UPLOAD], files, result.entries, users)
     for intent in (i for i in whole if i.kind == intents.ADD_FILES):
@@ -46,16 +46,16 @@ def publish(turn: Turn, operation: str, result: CommitResult, *, only: frozenset
         if row is None:
             gone = Conflict("The version was archived or destroyed meanwhile.", slug="not-active")
             intents.fail_all(connection, [intent.upload_id], "grouped", gone, turn.erase_again_after)
-            strays += [f.path for f in files[intent.upload_id]]
+            refused.append(intent.upload_id)
             row = turn.audit(intent, users[intent.user_id], success=False, problem=gone.slug)
         done.append(row)
     trail.record(connection, *done)
     missing = [i for i in members if i not in whole]
     given_up = _put_back(turn, missing)
-    remember(connection, workspace.id, strays)
     if only is None:
-        restored = [entry["path"] for entry in group.puts] + list(group.deletes)
-        _settle(connection, workspace.id, operation, [p for p in restored if p not in strays])
+        _settle(connection, workspace.id, operation, [entry["path"] for entry in group.puts] + list(group.deletes))
+    remember(connection, workspace.id, result.strays)
+    forgo(turn, operation, given_up + refused)
     return [i.upload_id for i in whole] + given_up
 
 
@@ -66,7 +66,24 @@ def eject(turn: Turn, operation: str, path: str, problem: Problem) -> list[str]:
         select(t.intents.c.upload_id).join(t.files, t.files.c.upload_id == t.intents.c.upload_id).where(here)
     ).all()
     intents.fail_all(turn.connection, found, "grouped", problem, turn.erase_again_after)
+    forgo(turn, operation, found)
     return list(found)
+
+
+def forgo(turn: Turn, operation: str, upload_ids: Sequence[str]) -> None:
+    """What the group was to remove from the branch for the sake of these intents stays, now that they bring nothing; and what their
+    files' paths may hold by now is put back by the next commit."""
+    group = turn.connection.execute(select(t.commit_groups).where(t.commit_groups.c.operation == operation)).one()
+    rows = turn.connection.execute(
+        select(t.intents.c.asset_path, t.files.c.path)
+        .join(t.files, t.files.c.upload_id == t.intents.c.upload_id)
+        .where(t.intents.c.upload_id.in_(upload_ids))
+    ).all()
+    assets = tuple(row.asset_path + "/" for row in rows)
+    theirs = [path for path in group.deletes if path.startswith(assets)] if assets else []
+    kept = [path for path in group.deletes if path not in theirs]
+    turn.connection.execute(update(t.commit_groups).where(t.commit_groups.c.operation == operation).values(deletes=kept))
+    remember(turn.connection, turn.workspace.id, [*theirs, *(row.path for row in rows)])
 
 
 def _files(connection: Connection, upload_ids: Sequence[str]) -> dict[str, list[Row[Any]]]:
