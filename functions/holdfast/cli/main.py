@@ -9,6 +9,7 @@ import typer
 
 from holdfast import __version__
 from holdfast.cli import account, administering, listing, operating, receiving, sending, sharing, states
+from holdfast.cli.demo import command as demo
 from holdfast.cli.failures import REFUSED, Failure, exit_code
 from holdfast.cli.output import note
 from holdfast.errors import Problem
@@ -20,7 +21,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (account, sending, listing, receiving, states, operating):
+for group in (account, sending, listing, receiving, states, operating, demo):
     app.add_typer(group.app)
 app.add_typer(administering.app, name="admin")
 app.add_typer(sharing.share, name="share")
