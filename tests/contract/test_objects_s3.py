@@ -21,7 +21,7 @@ from holdfast.storage.objects import ObjectExists, StoreUnavailable
 from holdfast.storage.objects.parts import PART
 from holdfast.storage.objects.s3 import S3Objects
 
-Through = Callable[[Callable[[str, str], Behaviour]], tuple[S3Objects, FaultyStore]]
+Through = Callable[..., tuple[S3Objects, FaultyStore]]
 
 
 @pytest.fixture
@@ -29,10 +29,10 @@ def through(seaweedfs: SeaweedFS) -> Iterator[Through]:
     """Objects behind an endpoint that misbehaves as told."""
     open_stores: list[FaultyStore] = []
 
-    def start(behave: Callable[[str, str], Behaviour]) -> tuple[S3Objects, FaultyStore]:
+    def start(behave: Callable[[str, str], Behaviour], read_timeout: float = 20) -> tuple[S3Objects, FaultyStore]:
         faulty = FaultyStore(behave, seaweedfs.endpoint)
         open_stores.append(faulty)
-        return S3Objects(**{**s3_arguments(seaweedfs), "endpoint": faulty.endpoint}, read_timeout=0.5), faulty
+        return S3Objects(**{**s3_arguments(seaweedfs), "endpoint": faulty.endpoint}, read_timeout=read_timeout), faulty
 
     yield start
     for faulty in open_stores:
@@ -233,7 +233,7 @@ CALLS: dict[str, Callable[[S3Objects], object]] = {
 def test_a_store_that_fails_is_unavailable(
     through: Through, call: Callable[[S3Objects], object], behaviour: Behaviour, detail: str
 ) -> None:
-    objects, faulty = through(lambda method, path: behaviour)
+    objects, faulty = through(lambda method, path: behaviour, read_timeout=0.5)
 
     with pytest.raises(StoreUnavailable, match=detail) as caught:
         call(objects)

@@ -57,11 +57,15 @@ def test_serve_mounts_every_function_is_ready_and_ends_cleanly(tmp_path: Path) -
     for _ in range(2):  # the second time on what the first one left
         with process("-c", SERVE, str(tmp_path / "new" / "data"), "0") as running:
             url = address(running)
-            assert httpx.get(f"{url}/readyz").json() == {"status": "ok"}
-            assert httpx.get(f"{url}/").json()["service"] == "holdfast"
-            paths = httpx.get(f"{url}/openapi.json").json()["paths"]
+            assert httpx.get(f"{url}/readyz", timeout=30).json() == {"status": "ok"}
+            assert httpx.get(f"{url}/", timeout=30).json()["service"] == "holdfast"
+            paths = httpx.get(f"{url}/openapi.json", timeout=30).json()["paths"]
             assert {"/docs", "/.well-known/jwks.json"} <= paths.keys()
-            assert httpx.get(f"{url}/docs").status_code == httpx.get(f"{url}/.well-known/jwks.json").status_code == 200
+            assert (
+                httpx.get(f"{url}/docs", timeout=30).status_code
+                == httpx.get(f"{url}/.well-known/jwks.json", timeout=30).status_code
+                == 200
+            )
             running.send_signal(signal.SIGTERM)
             assert running.wait(20) == 0
 
@@ -84,7 +88,7 @@ def test_a_running_request_ends_before_the_process_does(number: signal.Signals) 
         host, port = address(running).removeprefix("http://").split(":")
         with socket.create_connection((host, int(port)), timeout=20) as connection:
             connection.sendall(b"POST /count HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n12345")
-            assert httpx.get(f"http://{host}:{port}/healthz").status_code == 200  # by now it has our half request
+            assert httpx.get(f"http://{host}:{port}/healthz", timeout=30).status_code == 200  # by now it has our half request
             running.send_signal(number)
             while True:
                 try:
@@ -101,9 +105,9 @@ def test_a_running_request_ends_before_the_process_does(number: signal.Signals) 
 def test_one_function_runs_in_its_container() -> None:
     with process("-m", "holdfast.web.container", "docs", HOLDFAST_PORT="0") as running:
         url = address(running)
-        assert httpx.get(f"{url}/").json()["service"] == "docs"
-        assert httpx.get(f"{url}/docs").status_code == 200
-        assert httpx.get(f"{url}/.well-known/jwks.json").status_code == 404
+        assert httpx.get(f"{url}/", timeout=30).json()["service"] == "docs"
+        assert httpx.get(f"{url}/docs", timeout=30).status_code == 200
+        assert httpx.get(f"{url}/.well-known/jwks.json", timeout=30).status_code == 404
         running.send_signal(signal.SIGTERM)
         assert running.wait(20) == 0
 
