@@ -69,10 +69,11 @@ class Download:
         return {"metadata": self.metadata, **{part.name: part.described for part in self.parts}}
 
 
-# One column instead of thirty: the driver spends 10 us on each column's description, and next to nothing on the text of one.
+# Two columns instead of thirty: the driver spends 10 us on each column's description, and next to nothing on a longer text. The
+# labels have one of their own, because MariaDB mixes no text of the JSON columns' collation with names'.
 _VERSION = (
-    f"SELECT JSON_ARRAY({access.COLUMNS}, {', '.join(f'v.{name}' for name in Found._fields)}) AS found "  # noqa: S608  constants
-    f"FROM {access.TABLES} LEFT JOIN versions v "
+    f"SELECT JSON_ARRAY({access.COLUMNS}, {', '.join(f'v.{name}' for name in Found._fields[:-1])}) AS found, "  # noqa: S608
+    f"v.labels FROM {access.TABLES} LEFT JOIN versions v "
     "ON v.workspace_id = u.workspace_id AND v.asset_path = :asset_path AND v.version_id = :version_id "
     f"WHERE {access.CONDITION}"
 )
@@ -89,12 +90,12 @@ def download(services: Services, claims: Claims, asset_path: str, version_id: st
     impossible = reading.impossible(asset_path, version_id)
     asked = {"asset_path": "", "version_id": ""} if impossible else {"asset_path": asset_path, "version_id": version_id}
     found = services.direct.one(_VERSION, {**access.parameters(claims), **asked})
-    row = None if found is None else json.loads(found[0])
-    actor = access.actor(row, claims, "download")
-    assert row is not None
+    row = json.loads(found[0]) if found else []
+    actor = access.actor(row or None, claims, "download")
+    assert found is not None
     if impossible or row[access.WIDTH] is None:
         raise impossible or NotFound("There is no such version.")
-    version = _version(row[access.WIDTH :])
+    version = _version([*row[access.WIDTH :], json.loads(found[1])])
     dates.check_readable(version, now)
     others: list[tuple[Target, int]] = []
     if version.file_count > 1:
@@ -116,11 +117,9 @@ def download(services: Services, claims: Claims, asset_path: str, version_id: st
 
 
 def _version(values: list[Any]) -> Found:
-    """What the database put into JSON: moments are text there, and JSON is an object or, where that is no type, text."""
+    """What the database put into JSON: moments are text there."""
     dates_at = slice(Found._fields.index("upload_date"), Found._fields.index("status"))
     values[dates_at] = [None if written is None else moment(written) for written in values[dates_at]]
-    if isinstance(values[-1], str):
-        values[-1] = json.loads(values[-1])
     return Found._make(values)
 
 
