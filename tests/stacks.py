@@ -27,6 +27,7 @@ from sqlalchemy import Connection, Table, delete, insert, text
 from holdfast.clock import Clock, system
 from holdfast.database import tables
 from holdfast.database.engine import Database
+from holdfast.identity.names import user_key
 from holdfast.identity.tokens import Account
 from holdfast.services import Services
 from holdfast.settings import Settings
@@ -114,7 +115,7 @@ class Stack:
                 branch, workspace_id = of.branch, of.workspace_id
             row = {
                 "username": name,
-                "name_folded": f":{name.casefold()}",
+                "name_folded": user_key(name),
                 "workspace_id": workspace_id,
                 "permissions": permissions,
                 "created_at": moment,

@@ -1,0 +1,153 @@
+"""Somebody's workspace with something in every state in it, strangers, and tokens that do not hold."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cache
+from typing import Any
+
+import jwt
+from sqlalchemy import insert, select, update
+
+from holdfast.clock import system
+from holdfast.database import tables
+from holdfast.identity import passwords
+from holdfast.identity.names import user_key
+from holdfast.identity.tokens import Account
+from tests.asgi import Http
+from tests.behaviour.moments import bearer
+from tests.stacks import Stack, User
+
+PASSWORD = "a password of the tests"
+PERMISSIONS = ("upload", "download", "list", "archive", "destroy")
+
+
+@cache
+def _hashed() -> str:
+    return passwords.hashed(PASSWORD)
+
+
+@dataclass(frozen=True)
+class Tenant:
+    """``active``, ``archived`` and ``destroyed`` are versions' metadata; the paths are the same in every workspace."""
+
+    admin: User
+    member: User
+    active: dict[str, Any]
+    archived: dict[str, Any]
+    destroyed: dict[str, Any]
+
+    @property
+    def private(self) -> list[str]:
+        """What nobody else may ever read."""
+        ids = [version["version_id"] for version in (self.active, self.archived, self.destroyed)]
+        return [*ids, self.admin.branch, self.member.account.username, self.active["sha256"]]
+
+
+def settle(stack: Stack, http: Http, name: str) -> Tenant:
+    """Makes ``name``'s workspace, with all that a tenant has."""
+    admin = stack.user(name)
+    member = stack.user(f"{name}_member", "list", of=admin)
+    set_password(stack, admin, member)
+    who = bearer(admin.token)
+
+    def uploaded(filename: str, *others: tuple[str, bytes]) -> dict[str, Any]:
+        files = [("primary_file", (filename, f"{name}'s {filename}".encode())), *(("associated_files", o) for o in others)]
+        reply = http.post("/fileupload", headers=who, files=files, data={"archive_ttl": "30"})
+        assert reply.status_code == 200, reply.text
+        found: dict[str, Any] = reply.json()
+        return found
+
+    def stepped(step: str, version: dict[str, Any]) -> dict[str, Any]:
+        reply = http.post(f"/{step}/{version['asset_path']}/{version['version_id']}", headers=who)
+        assert reply.status_code == 200, reply.text
+        found: dict[str, Any] = reply.json()
+        return found
+
+    active = uploaded("note.txt", ("more.txt", f"{name}'s more".encode()))
+    archived = stepped("filearchive", uploaded("old.txt"))
+    destroyed = stepped("delfile", stepped("filearchive", uploaded("gone.txt")))
+    return Tenant(admin, member, active, archived, destroyed)
+
+
+def set_password(stack: Stack, *users: User) -> None:
+    with stack.database.engine.begin() as connection:
+        for user in users:
+            row = update(tables.users).where(tables.users.c.id == user.account.user_id)
+            connection.execute(row.values(password_hash=_hashed()))
+
+
+def platform_admin(stack: Stack, name: str) -> User:
+    """One without a workspace, as ``holdfast admin create`` makes him."""
+    row = {
+        "username": name,
+        "name_folded": user_key(name),
+        "permissions": "",
+        "platform_admin": True,
+        "created_at": system(),
+        "password_hash": _hashed(),
+    }
+    with stack.database.engine.begin() as connection:
+        key = connection.execute(insert(tables.users).values(row)).inserted_primary_key
+    assert key is not None
+    account = Account(int(key[0]), name, "", frozenset(), 0)
+    return User(account, 0, stack.own.tokens.issue(account))
+
+
+def expired(stack: Stack, user: User) -> str:
+    return stack.services(lambda: system() - timedelta(days=1)).tokens.issue(user.account)
+
+
+def tampered(user: User, other: User) -> dict[str, str]:
+    """``user``'s token, changed in every way that could make somebody believe it, and what is no token: none of these holds."""
+    head, payload, signature = user.token.split(".")
+    header = jwt.get_unverified_header(user.token)
+    claims = jwt.decode(user.token, options={"verify_signature": False})
+    others = jwt.decode(other.token, options={"verify_signature": False})
+    kid, secret = {"kid": header["kid"]}, "another secret, which is long enough as well"
+    return {
+        "signature": f"{head}.{payload}.{'B' if signature[0] == 'A' else 'A'}{signature[1:]}",
+        "claims": f"{head}.{part({**others, 'jti': claims['jti']})}.{signature}",
+        "alg none": f"{part({**header, 'alg': 'none'})}.{payload}.",
+        "alg None with a signature": f"{part({**header, 'alg': 'None'})}.{payload}.{signature}",
+        "no signature": f"{head}.{payload}.",
+        "two parts": f"{head}.{payload}",
+        "a longer life": f"{head}.{part({**claims, 'exp': claims['exp'] + 10**6})}.{signature}",
+        "another secret": jwt.encode(claims, secret, "HS256", headers=kid),
+        "another algorithm": jwt.encode(claims, secret * 2, "HS512", headers=kid),
+        "a key that is a path": f"{part({**header, 'kid': '../../../../dev/null'})}.{payload}.{signature}",
+        "a key that it brings": f"{part({**header, 'jwk': {'kty': 'oct', 'k': 'AAAA'}, 'jku': 'http://127.0.0.1/'})}.{payload}.{signature}",
+        "a key id that is no text": f"{part({**header, 'kid': {}})}.{payload}.{signature}",
+        "no token": "a.b.c",
+        "dots": "." * 20,
+        "much": "x" * 20_000,
+        "deep": f"{base64.urlsafe_b64encode(b'[' * 5000).decode()}.{payload}.{signature}",
+    }
+
+
+def part(value: dict[str, Any]) -> str:
+    """A part of a token, as it is written."""
+    return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
+
+
+_OWNED = (tables.users, tables.assets, tables.versions, tables.files, tables.intents)
+_GIVEN_UP = ("failed", "erased")
+
+
+def stored(stack: Stack, workspace_id: int | None = None) -> dict[str, list[tuple[Any, ...]]]:
+    """Everything that requests can change, in one workspace or in all, to be compared. Uploads that were refused do not count."""
+    found = {}
+    with stack.database.read() as connection:
+        for table in (tables.workspaces, *_OWNED):
+            rows = select(table).order_by(*table.primary_key)
+            if workspace_id is not None:
+                rows = rows.where((table.c.id if table is tables.workspaces else table.c.workspace_id) == workspace_id)
+            if table is tables.intents:
+                rows = rows.where(table.c.state.not_in(_GIVEN_UP))
+            if table is tables.files:
+                rows = rows.where(table.c.version.is_not(None))
+            found[table.name] = [tuple(row) for row in connection.execute(rows)]
+    return found

@@ -1,0 +1,274 @@
+"""Who may do what: every route against everybody.
+
+``RIGHTS`` is written by hand, from the permissions of reference 000 (upload, download, list, archive, destroy; admin has them all
+and manages the shared users) and from what each route is for. It is what the code is held against, never made from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from importlib import import_module
+from itertools import count
+from typing import Any
+
+import httpx
+import pytest
+from fastapi.routing import APIRoute
+from starlette.routing import Route
+
+from holdfast.web.serving import functions
+from tests.asgi import Http
+from tests.behaviour.moments import bearer
+from tests.security.tenants import (
+    PASSWORD,
+    PERMISSIONS,
+    Tenant,
+    expired,
+    platform_admin,
+    set_password,
+    settle,
+    stored,
+    tampered,
+)
+from tests.stacks import SQL, SQLITE, Stack
+
+UNKNOWN = ("no token", "tampered token", "expired token")
+ACTORS = (*UNKNOWN, "nothing", *PERMISSIONS, "admin", "stranger", "platform admin")
+"""Shared users are called by their only permission; ``nothing`` has none. A stranger is the admin of another workspace."""
+
+Ask = Callable[[Http, Tenant, dict[str, str]], httpx.Response]
+
+
+@dataclass(frozen=True)
+class Right:
+    """Who may (with 200), besides the workspace's admin; what strangers and platform admins get. ``note`` tells rows of one
+    route apart. A stranger's 200 is about his own workspace, never about the tenant's."""
+
+    method: str
+    route: str
+    may: str
+    stranger: int
+    platform: int
+    ask: Ask
+    note: str = ""
+
+    def expected(self, actor: str) -> int:
+        if self.may == "everybody":
+            return 200
+        if actor in UNKNOWN:
+            return 401
+        if actor in {"stranger", "platform admin"}:
+            return self.stranger if actor == "stranger" else self.platform
+        return 200 if actor == "admin" or self.may in {actor, "every user"} else 403
+
+
+def get(path: str) -> Ask:
+    return lambda http, tenant, who: http.get(path, headers=who)
+
+
+def at(step: str, state: str, method: str = "POST", **options: Any) -> Ask:
+    """A request about the tenant's version in that state: ``/<step>/<asset_path>/<version_id>``."""
+
+    def ask(http: Http, tenant: Tenant, who: dict[str, str]) -> httpx.Response:
+        version = getattr(tenant, state)
+        return http.request(method, f"/{step}/{version['asset_path']}/{version['version_id']}", headers=who, **options)
+
+    return ask
+
+
+def shared_users(method: str, **body: Any) -> Ask:
+    """About the tenant's member."""
+
+    def ask(http: Http, tenant: Tenant, who: dict[str, str]) -> httpx.Response:
+        return http.request(method, "/shared-users", headers=who, json={"username": tenant.member.account.username, **body})
+
+    return ask
+
+
+def share(http: Http, tenant: Tenant, who: dict[str, str]) -> httpx.Response:
+    return http.post("/shared-users", headers=who, json={**somebody_new(), "permissions": ["list"]})
+
+
+def register(http: Http, tenant: Tenant, who: dict[str, str]) -> httpx.Response:
+    return http.post("/users", headers=who, json=somebody_new())
+
+
+_numbers = count()
+
+
+def somebody_new() -> dict[str, str]:
+    return {"username": f"new{next(_numbers)}", "password": PASSWORD}
+
+
+def content(method: str) -> Ask:
+    def ask(http: Http, tenant: Tenant, who: dict[str, str]) -> httpx.Response:
+        query = {"version_id": tenant.active["version_id"]}
+        return http.request(method, f"/content/{tenant.active['asset_path']}", headers=who, params=query)
+
+    return ask
+
+
+def add_files(http: Http, tenant: Tenant, who: dict[str, str]) -> httpx.Response:
+    fields = {"primary_version_id": tenant.active["version_id"]}
+    files = {"associated_files": ("added.txt", b"added")}
+    return http.post(f"/add-associated-files/{tenant.active['asset_path']}", headers=who, files=files, data=fields)
+
+
+CREDENTIALS = {"username": "known", "password": PASSWORD}
+
+RIGHTS = [
+    Right("GET", "/", "everybody", 200, 200, get("/")),
+    Right("GET", "/healthz", "everybody", 200, 200, get("/healthz")),
+    Right("GET", "/readyz", "everybody", 200, 200, get("/readyz")),
+    Right("GET", "/metrics", "everybody", 200, 200, get("/metrics")),
+    Right("GET", "/openapi.json", "everybody", 200, 200, get("/openapi.json")),
+    Right("GET", "/docs", "everybody", 200, 200, get("/docs")),
+    Right("GET", "/.well-known/jwks.json", "everybody", 200, 200, get("/.well-known/jwks.json")),
+    Right("POST", "/token", "everybody", 200, 200, lambda http, tenant, who: http.post("/token", headers=who, data=CREDENTIALS)),
+    Right("POST", "/users", "everybody", 200, 200, register),
+    #
+    Right("GET", "/me", "every user", 200, 200, get("/me")),
+    Right(
+        "PUT",
+        "/me/password",
+        "every user",
+        200,
+        200,
+        lambda http, tenant, who: http.put("/me/password", headers=who, json={"old_password": PASSWORD, "new_password": PASSWORD}),
+    ),
+    Right("POST", "/token/revoke", "every user", 200, 200, lambda http, tenant, who: http.post("/token/revoke", headers=who)),
+    Right("GET", "/workspace", "every user", 200, 404, get("/workspace")),
+    Right(
+        "DELETE",
+        "/workspace",
+        "admin",
+        422,
+        403,
+        lambda http, tenant, who: http.request("DELETE", "/workspace", headers=who, json={"confirm": tenant.admin.branch}),
+    ),
+    Right("GET", "/shared-users", "admin", 200, 403, get("/shared-users")),
+    Right("POST", "/shared-users", "admin", 200, 403, share),
+    Right("PUT", "/shared-users", "admin", 404, 403, shared_users("PUT", permissions=["destroy"])),
+    Right("DELETE", "/shared-users", "admin", 404, 403, shared_users("DELETE")),
+    #
+    Right(
+        "POST",
+        "/fileupload",
+        "upload",
+        200,
+        403,
+        lambda http, tenant, who: http.post("/fileupload", headers=who, files={"primary_file": ("new.txt", b"new")}),
+    ),
+    Right("POST", "/add-associated-files/{asset_path}", "upload", 404, 403, add_files),
+    Right("PUT", "/labels/{asset_path}/{version_id}", "upload", 404, 403, at("labels", "active", "PUT", json={"a": "b"})),
+    Right("GET", "/filedownload/{asset_path}/{version_id}", "download", 404, 403, at("filedownload", "active", "GET")),
+    Right("GET", "/content/{asset_path}", "download", 404, 403, content("GET")),
+    Right("HEAD", "/content/{asset_path}", "download", 404, 403, content("HEAD")),
+    Right("GET", "/assets", "list", 200, 403, get("/assets?versions=all&status=active&status=archived&status=destroyed")),
+    Right("GET", "/fileversions/{asset_path}/{filename}", "list", 200, 403, get("/fileversions/text/txt/note/note.txt")),
+    Right("POST", "/filearchive/{asset_path}/{version_id}", "archive", 404, 403, at("filearchive", "active")),
+    Right("PUT", "/ttl/{asset_path}/{version_id}", "archive", 404, 403, at("ttl", "active", "PUT", json={"archive_ttl": 1})),
+    Right("POST", "/delfile/{asset_path}/{version_id}", "destroy", 404, 403, at("delfile", "archived")),
+    Right("POST", "/filerestore/{asset_path}/{version_id}", "archive", 404, 403, at("filerestore", "archived"), "archived"),
+    Right("POST", "/filerestore/{asset_path}/{version_id}", "destroy", 404, 403, at("filerestore", "destroyed"), "destroyed"),
+    Right("GET", "/audit", "admin", 200, 200, get("/audit")),
+]
+
+
+def routes() -> Iterator[tuple[str, str]]:
+    """What the functions answer, each in its own container."""
+    for name in functions():
+        for route in flat(import_module(f"endpoints.{name}.app").app.routes):
+            assert isinstance(route, (APIRoute, Route)), f"{name} mounts something that the matrix cannot see: {route}"
+            declared = isinstance(route, APIRoute)
+            for method in route.methods or ():
+                if declared or method != "HEAD":  # which the framework adds to its own routes
+                    yield method, route.path.replace(":path}", "}")
+
+
+def flat(routes: Iterable[Any]) -> Iterator[Any]:
+    """The framework keeps a router that was included as one of the routes."""
+    for route in routes:
+        inner = getattr(route, "original_router", None)
+        yield from flat(inner.routes) if inner is not None else (route,)
+
+
+def test_every_route_is_in_the_matrix_and_nothing_else() -> None:
+    assert {(right.method, right.route) for right in RIGHTS} == set(routes())
+
+
+@pytest.mark.parametrize("right", RIGHTS, ids=lambda right: f"{right.method} {right.route} {right.note}".strip())
+@pytest.mark.parametrize("stack", [SQLITE, SQL], indirect=True)
+def test_everybody_gets_what_is_his_and_nobody_else_anything(stack: Stack, right: Right) -> None:
+    with stack.client() as http:
+        set_password(stack, stack.user("known"))
+        names = (f"tenant{number}" for number in count())
+        tenant, stranger = settle(stack, http, next(names)), settle(stack, http, next(names))
+        got, expected = {}, {}
+        for actor in ACTORS:
+            for spelling, token in tokens(stack, actor, tenant, stranger):
+                before = stored(stack)
+                reply = right.ask(http, tenant, bearer(token) if token else {})
+                got[spelling], expected[spelling] = reply.status_code, right.expected(actor)
+                if reply.status_code != 200:
+                    assert stored(stack) == before, f"{spelling} changed something and was told {reply.status_code}"
+                    assert right.method == "HEAD" or reply.headers["content-type"] == "application/problem+json", spelling
+                if actor in {*UNKNOWN, "stranger"}:
+                    asked = f"{reply.request.url} {reply.request.read()!r}"
+                    assert not [secret for secret in tenant.private if secret in reply.text and secret not in asked], spelling
+                    assert everything_of(before, tenant) == everything_of(stored(stack), tenant), spelling
+                if reply.status_code == 200 and right.method not in {"GET", "HEAD"} and right.may != "everybody":
+                    tenant, stranger = settle(stack, http, next(names)), settle(stack, http, next(names))
+    assert got == expected
+
+
+@pytest.mark.parametrize("stack", [SQLITE], indirect=True)
+def test_no_changed_token_holds(stack: Stack) -> None:
+    with stack.client() as http:
+        tenant, stranger = settle(stack, http, "tenant"), settle(stack, http, "stranger")
+        before = stored(stack)
+        for how, changed in tampered(tenant.admin, stranger.admin).items():
+            who = bearer(changed)
+            replies = [
+                http.get("/me", headers=who),
+                http.get("/assets", headers=who),
+                http.post("/fileupload", headers=who, files={"primary_file": ("new.txt", b"new")}),
+                http.request("DELETE", "/workspace", headers=who, json={"confirm": tenant.admin.branch}),
+            ]
+            assert [reply.status_code for reply in replies] == [401] * 4, how
+            assert {reply.headers["www-authenticate"] for reply in replies} == {"Bearer"}
+        assert stored(stack) == before
+        schemes = ["", "Bearer", "Bearer ", f"Basic {tenant.admin.token}", tenant.admin.token, f"Bearer {tenant.admin.token} x"]
+        assert [http.get("/me", headers={"Authorization": scheme}).status_code for scheme in schemes] == [401] * len(schemes)
+        assert http.get("/me", params={"access_token": tenant.admin.token}).status_code == 401
+        assert http.get("/me", headers={"Cookie": f"access_token={tenant.admin.token}"}).status_code == 401
+
+
+def everything_of(found: dict[str, list[tuple[Any, ...]]], tenant: Tenant) -> list[str]:
+    """The rows of ``stored`` that are about the tenant, as texts."""
+    rows = [repr(row) for table in found.values() for row in table]
+    return [row for row in rows if any(mine in row for mine in tenant.private)]
+
+
+def tokens(stack: Stack, actor: str, tenant: Tenant, stranger: Tenant) -> Iterator[tuple[str, str]]:
+    """What the actor may come with, and how to call it."""
+    name = f"{actor.replace(' ', '_')}_of_{tenant.admin.account.username}"
+    match actor:
+        case "no token":
+            yield actor, ""
+        case "tampered token":
+            changed = tampered(tenant.admin, stranger.admin)
+            yield from ((f"{actor}: {how}", changed[how]) for how in ("signature", "claims", "alg none"))
+        case "expired token":
+            yield actor, expired(stack, tenant.admin)
+        case "stranger":
+            yield actor, stranger.admin.token
+        case "admin":
+            yield actor, tenant.admin.token
+        case "platform admin":
+            yield actor, platform_admin(stack, name).token
+        case permission:
+            user = stack.user(name, "" if permission == "nothing" else permission, of=tenant.admin)
+            set_password(stack, user)
+            yield actor, user.token
