@@ -9,10 +9,14 @@ import inspect
 import pkgutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
+
+import typer
 
 import holdfast
 from holdfast import errors
 from holdfast.cli.failures import exit_code
+from holdfast.cli.main import app
 from holdfast.cli.reference import settings_page
 
 ROOT = Path(__file__).parents[2]
@@ -76,7 +80,50 @@ def _text(node: ast.expr) -> str:
     return "…"
 
 
-PAGES: dict[str, Callable[[], str]] = {"settings.md": settings_page, "problems.md": problems_page}
+COMMANDS = f"""# Commands
+
+{MARK}
+
+What they have in common, exit codes among it, is in [the guide](../guides/cli.md).
+"""
+
+
+def commands_page() -> str:
+    """Every command with its arguments and options, from the program itself."""
+    return COMMANDS + "".join(_commands(typer.main.get_command(app), "holdfast"))
+
+
+def _commands(command: Any, name: str) -> Iterator[str]:
+    if children := getattr(command, "commands", None):
+        for child, one in children.items():
+            yield from _commands(one, f"{name} {child}")
+        return
+    shown = [one for one in command.params if one.name != "help"]
+    arguments = " ".join(_argument(one) for one in shown if one.param_type_name == "argument")
+    yield f"\n## {name}\n\n`{f'{name} {arguments}'.strip()}`\n\n{' '.join(command.help.split())}\n"
+    if shown:
+        yield "\n| | |\n| --- | --- |\n"
+    for one in shown:
+        label = one.name if one.param_type_name == "argument" else ", ".join(one.opts)
+        default = "" if one.required or not shows(one.default) else f" Default: `{plain(one.default)}`."
+        yield f"| `{label}` | {html.escape(one.help or '', quote=False).replace('|', '&#124;')}{default} |\n"
+
+
+def _argument(one: Any) -> str:
+    name = one.name.upper() + ("..." if one.nargs != 1 else "")
+    return name if one.required else f"[{name}]"
+
+
+def shows(default: object) -> bool:
+    """Whether a default says more than that there is none."""
+    return default is not None and default is not False and default != []
+
+
+def plain(default: object) -> str:
+    return ", ".join(map(str, default)) if isinstance(default, list) else str(default)
+
+
+PAGES: dict[str, Callable[[], str]] = {"settings.md": settings_page, "problems.md": problems_page, "cli.md": commands_page}
 
 if __name__ == "__main__":
     for file, page in PAGES.items():

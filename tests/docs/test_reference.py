@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from holdfast.settings import Settings
-from tests.docs.pages import PAGES, REFERENCE
+from tests.docs.pages import PAGES, REFERENCE, ROOT
 
 
 @pytest.mark.parametrize("file", PAGES)
@@ -17,3 +19,9 @@ def test_every_page_of_the_reference_is_generated() -> None:
 
 def test_every_setting_says_what_it_does() -> None:
     assert [name for name, field in Settings.model_fields.items() if not (field.description or "").endswith(".")] == []
+
+
+def test_the_map_names_only_places_that_are_there() -> None:
+    named = re.findall(r"`((?:functions|tests)/[^`<]*)`", (ROOT / "docs" / "architecture.md").read_text())
+    assert len(named) > 20
+    assert [place for place in named if not (ROOT / place).exists()] == []

@@ -1,0 +1,91 @@
+"""Every command in README.md and docs/guides is run, in order, against a fresh server in an empty folder and home.
+
+A document's ```bash blocks are one shell script. Its line `holdfast serve …` is the server, which is started first, on a free port;
+whatever cannot run here carries another fence.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sysconfig
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.docs.pages import ROOT
+from tests.servers.process import Process, answers, free_ports, fresh_folder
+from tests.stacks import LAKEFS, STANDIN, Stack
+
+GUIDES = ROOT / "docs" / "guides"
+STACKS = GUIDES / "deployment-stacks.md"
+DOCUMENTS = [ROOT / "README.md", *sorted(GUIDES.glob("*.md"))]
+ADDRESS = "127.0.0.1:8000"
+
+
+@pytest.mark.parametrize("document", [one for one in DOCUMENTS if one != STACKS], ids=lambda one: one.name)
+def test_its_commands_run(document: Path, tmp_path: Path) -> None:
+    run(document, tmp_path, {})
+
+
+@pytest.mark.parametrize("stack", [STANDIN, LAKEFS], indirect=True)
+def test_the_stacks_guide_runs_on_servers(stack: Stack, tmp_path: Path) -> None:
+    settings = stack.settings().model_dump(mode="python", exclude_unset=True)
+    run(STACKS, tmp_path, {f"HOLDFAST_{name.upper()}": plain(value) for name, value in settings.items() if value is not None})
+
+
+def test_the_readme_says_make_run_and_make_test_which_ci_calls() -> None:
+    readme, makefile, ci = ((ROOT / name).read_text() for name in ("README.md", "Makefile", ".ci/run"))
+    for target in ("run", "test"):
+        assert re.search(rf"^make {target} ", readme, re.MULTILINE)
+        assert re.search(rf"^{target}: ", makefile, re.MULTILINE)
+    assert re.search(r"^make test\b", ci, re.MULTILINE)
+    assert "$(BIN)/holdfast demo $(ARGS)" in makefile
+    assert "make run ARGS=--exit" in readme
+
+
+@pytest.mark.parametrize("document", [*DOCUMENTS, ROOT / "docs" / "architecture.md"], ids=lambda one: one.name)
+def test_its_links_lead_somewhere(document: Path) -> None:
+    targets = re.findall(r"\]\(([^)#]+)", document.read_text())
+    assert [one for one in targets if "://" not in one and not (document.parent / one).exists()] == []
+
+
+def run(document: Path, folder: Path, settings: Mapping[str, str]) -> None:
+    script = "\n".join(re.findall(r"^```bash\n(.*?)^```", document.read_text(), re.MULTILINE | re.DOTALL))
+    serve = re.search(r"^holdfast serve\b(.*)$", script, re.MULTILINE)
+    assert serve, f"{document.name} starts no server"
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("HOLDFAST_", "XDG_"))}
+    environment = {**clean, **settings, "HOME": str(folder), "PATH": f"{sysconfig.get_path('scripts')}:{os.environ['PATH']}"}
+    with served(serve[1], folder, environment) as address:
+        ended = subprocess.run(
+            ["bash", "-euo", "pipefail", "-x", "-c", script.replace(serve[0], "").replace(ADDRESS, address)],
+            cwd=folder,
+            env={**environment, "HOLDFAST_URL": f"http://{address}"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert ended.returncode == 0, f"{document.name} ended with {ended.returncode}:\n{ended.stdout}\n{ended.stderr}"
+
+
+@contextmanager
+def served(arguments: str, folder: Path, environment: Mapping[str, str]) -> Iterator[str]:
+    """`holdfast serve` with what the document gives it, from `folder`, on a free port; host and port."""
+    [port] = free_ports(1)
+    command = ["bash", "-c", f"cd '{folder}' && exec holdfast serve {arguments} --port {port}"]
+    process = Process("holdfast", command, fresh_folder("serve"), environment=environment)
+    try:
+        process.wait_until(lambda: answers(f"http://127.0.0.1:{port}/readyz"))
+        yield f"127.0.0.1:{port}"
+    finally:
+        process.stop()
+
+
+def plain(value: object) -> str:
+    """A setting as the environment holds it."""
+    reveal = getattr(value, "get_secret_value", None)
+    return str(reveal()) if reveal else str(value)
