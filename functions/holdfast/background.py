@@ -13,9 +13,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from holdfast.assets import erasing
+from holdfast.assets import upkeep as assets_upkeep
 from holdfast.assets.reconcile import Reconciled, reconcile
 from holdfast.errors import Unavailable
-from holdfast.identity import upkeep, workspaces
+from holdfast.identity import upkeep as identity_upkeep
+from holdfast.identity import workspaces
+from holdfast.jobs import upkeep as jobs_upkeep
 from holdfast.jobs.queue import Job
 from holdfast.jobs.worker import Handler, Worker
 from holdfast.services import Services
@@ -45,13 +48,19 @@ class Settled:
 
 def settle(services: Services) -> Settled:
     """One round of everything, to its end: what ``holdfast reconcile`` runs. Raises Unavailable when a store is away."""
-    reconciled = reconcile(services)
-    upkeep.clean(services)
+    reconciled = _round(services)
     worker = Worker(services, HANDLERS)
     jobs = 0
     while worker.run_one():
         jobs += 1
     return Settled(reconciled, jobs)
+
+
+def _round(services: Services) -> Reconciled:
+    reconciled = reconcile(services)
+    for subject in (identity_upkeep, assets_upkeep, jobs_upkeep):
+        subject.clean(services)
+    return reconciled
 
 
 def parts(services: Services) -> list[tuple[Callable[[], None], Callable[[], None]]]:
@@ -89,8 +98,7 @@ class _Rounds:
         pause = 0.0
         while not self._stopping.wait(pause):
             try:
-                reconcile(self._services)
-                upkeep.clean(self._services)
+                _round(self._services)
             except Unavailable as away:
                 _log.warning("reconciliation put off: %s", away.slug)
             except Exception:  # the next round may do better, and nobody else would

@@ -215,6 +215,7 @@ commit_groups = _table(
     Column("deletes", JSON, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Index(None, "workspace_id", "state"),
+    Index(None, "state", "created_at"),
 )
 
 strays = _table(

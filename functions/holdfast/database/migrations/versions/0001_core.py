@@ -205,6 +205,7 @@ _table(
     Column("deletes", JSON, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Index(None, "workspace_id", "state"),
+    Index(None, "state", "created_at"),
 )
 
 _table(
