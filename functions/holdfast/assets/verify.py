@@ -120,7 +120,7 @@ def _unknown(services: Services, keys: Sequence[str]) -> list[str]:
 def _counters(services: Services) -> Iterator[Disagreement]:
     w, v = t.workspaces.c, t.versions.c
     stored = case((or_(v.phase.is_(None), v.phase != "erased"), v.total_bytes), else_=0)
-    kept = case((or_(v.phase.is_(None), v.phase != "erased"), 1), else_=0)
+    kept = case((v.id.is_(None), 0), (or_(v.phase.is_(None), v.phase != "erased"), 1), else_=0)  # without id: an empty workspace
     statement = (
         select(
             w.name,
