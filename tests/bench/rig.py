@@ -37,7 +37,7 @@ class Scale:
 
 
 FULL = Scale(
-    rounds=7,
+    rounds=5,
     starts=15,
     requests=6000,
     many_assets=1_000_000,
@@ -45,7 +45,7 @@ FULL = Scale(
     pages=200,
     file=256 * MIB,
     large=5 * 1024 * MIB,
-    uploads=1600,
+    uploads=800,
 )
 SMALL = Scale(rounds=1, starts=1, requests=64, many_assets=400, few_assets=300, pages=3, file=9 * MIB, large=24 * MIB, uploads=32)
 

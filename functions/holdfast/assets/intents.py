@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from holdfast.assets import erasing, names
@@ -67,6 +67,30 @@ class Wishes:
 
 
 @dataclass(frozen=True, slots=True)
+class Opening:
+    """An intent to be opened. ``kind`` is ``UPLOAD`` or ``ADD_FILES``; ``asset_path`` the one that files are added to."""
+
+    actor: Actor
+    kind: str
+    asset_path: str = ""
+    must_be_new: bool = False
+    idempotency_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Storing:
+    """An intent whose bytes are all in the store. ``target_version`` is the version_id that files are added to; None: the newest
+    active one."""
+
+    upload_id: str
+    actor: Actor
+    asset_path: str
+    files: Sequence[StoredFile]
+    wishes: Wishes = Wishes()
+    target_version: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Begun:
     """An intent that this request opened, or (``replay``) the earlier one of the same Idempotency-Key."""
 
@@ -79,55 +103,61 @@ def key(upload_id: str, position: int) -> str:
     return f"data/{upload_id}/{position}"
 
 
-def begin(
-    connection: Connection,
-    actor: Actor,
-    kind: str,
-    now: datetime,
-    *,
-    asset_path: str = "",
-    must_be_new: bool = False,
-    idempotency_key: str | None = None,
-) -> Begun:
-    """Opens an intent with one reserved key, in the caller's transaction. An upload's asset path is known with its first bytes,
-    so it comes with ``store``."""
-    if idempotency_key is not None and (earlier := _earlier(connection, actor, idempotency_key)):
-        return Begun(earlier, replay=True)
-    upload_id = secrets.token_hex(16)
-    row = {
-        "upload_id": upload_id,
-        "workspace_id": actor.workspace_id,
-        "user_id": actor.user_id,
-        "kind": kind,
+def begin_all(connection: Connection, openings: Sequence[Opening], now: datetime) -> list[Begun]:
+    """Opens an intent with one reserved key for each, in the caller's transaction and in two statements for all that have no
+    Idempotency-Key. An upload's asset path is known with its first bytes, so it comes with ``store_all``."""
+    beat = connection.scalar(select(db_now()))  # as a value: the driver joins rows into one INSERT only if all are placeholders
+    begun, rows = [], []
+    for opening in openings:
+        row = _opened(opening, now, beat)
+        if opening.idempotency_key is None:
+            rows.append(row)
+            begun.append(Begun(row["upload_id"], replay=False))
+        else:
+            begun.append(_begin_once(connection, opening, row))
+    if rows:
+        connection.execute(insert(intents), rows)
+    return begun
+
+
+def _opened(opening: Opening, now: datetime, beat: datetime | None) -> dict[str, Any]:
+    return {
+        "upload_id": secrets.token_hex(16),
+        "workspace_id": opening.actor.workspace_id,
+        "user_id": opening.actor.user_id,
+        "kind": opening.kind,
         "state": "open",
-        "asset_path": asset_path,
+        "asset_path": opening.asset_path,
         "primary_filename": "",
-        "must_be_new": must_be_new,
-        "idempotency_key": idempotency_key,
+        "must_be_new": opening.must_be_new,
+        "idempotency_key": opening.idempotency_key,
         "reserved": 1,
+        "heartbeat_at": beat,
         "created_at": now,
     }
-    opening = insert(intents).values(**row, heartbeat_at=db_now())
-    if idempotency_key is None:
-        connection.execute(opening)
-        return Begun(upload_id, replay=False)
+
+
+def _begin_once(connection: Connection, opening: Opening, row: dict[str, Any]) -> Begun:
+    """The intent of the Idempotency-Key, opened now or earlier."""
+    if earlier := _earlier(connection, opening):
+        return Begun(earlier, replay=True)
     try:
         with connection.begin_nested():
-            connection.execute(opening)
+            connection.execute(insert(intents).values(row))
     except IntegrityError:  # two requests with the key at once: the other was first
-        earlier = _earlier(connection, actor, idempotency_key)
+        earlier = _earlier(connection, opening)
         if earlier is None:
             raise
         return Begun(earlier, replay=True)
-    return Begun(upload_id, replay=False)
+    return Begun(row["upload_id"], replay=False)
 
 
-def _earlier(connection: Connection, actor: Actor, idempotency_key: str) -> str | None:
+def _earlier(connection: Connection, opening: Opening) -> str | None:
     return connection.scalar(
         select(intents.c.upload_id).where(
-            intents.c.workspace_id == actor.workspace_id,
-            intents.c.user_id == actor.user_id,
-            intents.c.idempotency_key == idempotency_key,
+            intents.c.workspace_id == opening.actor.workspace_id,
+            intents.c.user_id == opening.actor.user_id,
+            intents.c.idempotency_key == opening.idempotency_key,
         )
     )
 
@@ -154,59 +184,70 @@ def _touch(database: Database, upload_id: str, **values: Any) -> None:
         raise GivenUp
 
 
-def store(
-    database: Database,
-    upload_id: str,
-    actor: Actor,
-    asset_path: str,
-    stored: Sequence[StoredFile],
-    wishes: Wishes,
-    *,
-    target_version: str | None = None,
-) -> None:
-    """All bytes are in the store: registers the files and marks the intent stored. ``target_version`` is the version_id that files
-    are added to; None: the newest active one. Raises GivenUp."""
-    primary = next((f.filename for f in stored if f.primary), "")
-    rows = [
+def store_all(connection: Connection, storings: Sequence[Storing]) -> list[bool]:
+    """All bytes are in the store: registers the files and marks the intents stored, in the caller's transaction and in three
+    statements. Says which were still open; the others were given up."""
+    ids = [storing.upload_id for storing in storings]
+    there = select(intents.c.upload_id).where(intents.c.upload_id.in_(ids), intents.c.state == "open").with_for_update()
+    still_open = set(connection.scalars(there))
+    alive = [storing for storing in storings if storing.upload_id in still_open]
+    if alive:
+        connection.execute(_MARK_STORED, [_marked(storing) for storing in alive])
+        connection.execute(insert(files), [row for storing in alive for row in _registered(storing)])
+    return [storing.upload_id in still_open for storing in storings]
+
+
+_MARK_STORED = (
+    update(intents)
+    .where(intents.c.upload_id == bindparam("of_upload"))
+    .values(
+        state="stored",
+        heartbeat_at=db_now(),
+        **{
+            name: bindparam(name)
+            for name in (
+                "asset_path",
+                "primary_filename",
+                "target_version",
+                "archive_ttl",
+                "destroy_ttl",
+                "labels",
+                "total_bytes",
+            )
+        },
+    )
+)
+
+
+def _marked(storing: Storing) -> dict[str, Any]:
+    return {
+        "of_upload": storing.upload_id,
+        "asset_path": storing.asset_path,
+        "primary_filename": next((file.filename for file in storing.files if file.primary), ""),
+        "target_version": storing.target_version,
+        "archive_ttl": storing.wishes.archive_ttl,
+        "destroy_ttl": storing.wishes.destroy_ttl,
+        "labels": storing.wishes.labels,
+        "total_bytes": sum(file.size for file in storing.files),
+    }
+
+
+def _registered(storing: Storing) -> list[dict[str, Any]]:
+    return [
         {
-            "workspace_id": actor.workspace_id,
-            "upload_id": upload_id,
+            "workspace_id": storing.actor.workspace_id,
+            "upload_id": storing.upload_id,
             "position": file.position,
-            "object_key": key(upload_id, file.position),
+            "object_key": key(storing.upload_id, file.position),
             "primary": file.primary,
             "filename": file.filename,
-            "path": names.path_on_branch(asset_path, file.filename),
+            "path": names.path_on_branch(storing.asset_path, file.filename),
             "content_type": file.content_type,
             "size": file.size,
             "sha256": file.sha256,
         }
-        for file in stored
+        for file in storing.files
     ]
-
-    def act(connection: Connection) -> bool:
-        marked = connection.execute(
-            update(intents)
-            .where(intents.c.upload_id == upload_id, intents.c.state == "open")
-            .values(
-                state="stored",
-                asset_path=asset_path,
-                primary_filename=primary,
-                target_version=target_version,
-                archive_ttl=wishes.archive_ttl,
-                destroy_ttl=wishes.destroy_ttl,
-                labels=wishes.labels,
-                total_bytes=sum(file.size for file in stored),
-                heartbeat_at=db_now(),
-            )
-        )
-        if marked.rowcount:
-            connection.execute(insert(files), rows)
-        return bool(marked.rowcount)
-
-    hit("intent.store.before")
-    if not database.write(act):
-        raise GivenUp
-    hit("intent.store.after")
 
 
 def fail(database: Database, upload_id: str, problem: Problem, erase_again_after: int) -> None:

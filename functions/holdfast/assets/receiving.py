@@ -2,15 +2,15 @@
 
     first file begins ─► intent (SQL) ─► bytes into the store ─► stored (SQL) ─► the committer ─► metadata
 
-Two thread hops for a small file: one opens the intent, one finishes the object and marks the intent stored. What goes wrong before
-that gives the intent up and its bytes with it; from then on the upload survives the request.
+One thread hop of its own for a small file, to finish the object; the intent is opened and marked stored together with those of
+other requests (``registering``). What goes wrong before it is stored gives the intent up and its bytes with it; from then on the
+upload survives the request.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,12 +18,12 @@ from sqlalchemy import Connection, select
 from starlette.requests import ClientDisconnect, Request
 
 from holdfast.assets import dates, intents, labels, names
-from holdfast.assets.intents import StoredFile, Wishes
+from holdfast.assets.intents import StoredFile, Storing, Wishes
+from holdfast.assets.registering import Admission, Check, Registrar
 from holdfast.assets.waiting import outcomes
 from holdfast.database.tables import files
-from holdfast.errors import Invalid, Malformed, Problem, TooLarge, Unavailable
-from holdfast.failpoints import hit
-from holdfast.identity.access import Actor, Claims, authorise
+from holdfast.errors import Invalid, Malformed, Problem, Unavailable
+from holdfast.identity.access import Actor, Claims
 from holdfast.media import kind
 from holdfast.storage.objects import Writer
 from holdfast.web.auth import claims
@@ -39,8 +39,6 @@ RESERVE = 8
 """Keys that a further file reserves at once."""
 POLL_SECONDS = 0.5
 """How often a waiting request looks whether another process has settled its intent."""
-
-Check = Callable[[Connection, Actor], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +61,9 @@ async def receive(request: Request, form: Form, *, asset_path: str = "", check: 
     intent. Raises Problem; commit-pending (503) when the commit takes too long, which then goes on all the same.
     """
     state = request.app.state
-    upload = _Upload(state.services, state.threads, claims(request), form, asset_path, check)
+    if not hasattr(state, "registrar"):
+        state.registrar = Registrar(state.services, state.threads)
+    upload = _Upload(state.services, state.threads, state.registrar, claims(request), form, asset_path, check)
     upload.read_headers(request)
     limits = Limits(files=state.services.settings.max_files, fields=len(form.fields))
     try:
@@ -76,14 +76,26 @@ async def receive(request: Request, form: Form, *, asset_path: str = "", check: 
     except BaseException as error:
         await asyncio.shield(upload.give_up(error))
         raise
+    finally:
+        upload.came()
     return await upload.published()
 
 
 class _Upload:
     """The state of one request. Its methods run on the event loop, one after the other."""
 
-    def __init__(self, services: Services, threads: Threads, who: Claims, form: Form, asset_path: str, check: Check | None) -> None:
-        self._services, self._threads, self._who, self._form = services, threads, who, form
+    def __init__(
+        self,
+        services: Services,
+        threads: Threads,
+        registrar: Registrar,
+        who: Claims,
+        form: Form,
+        asset_path: str,
+        check: Check | None,
+    ) -> None:
+        self._services, self._threads, self._registrar = services, threads, registrar
+        self._who, self._form = who, form
         self._asset_path, self._check = asset_path, check
         self._idempotency_key: str | None = None
         self._must_be_new = False
@@ -156,30 +168,16 @@ class _Upload:
 
     async def _open(self) -> None:
         if self._begun is None:
-            self._actor, self._begun = await self._threads.run(self._begin)
-
-    def _begin(self) -> tuple[Actor, intents.Begun]:
-        def act(connection: Connection) -> tuple[Actor, intents.Begun]:
-            actor = authorise(connection, self._who, "upload")
-            if actor.quota_bytes is not None and actor.used_bytes >= actor.quota_bytes:
-                raise TooLarge("The workspace's quota is used up.", slug="quota-exceeded")
-            if self._check is not None:
-                self._check(connection, actor)
-            begun = intents.begin(
-                connection,
-                actor,
-                self._form.kind,
-                self._services.clock(),
-                asset_path=self._asset_path,
-                must_be_new=self._must_be_new,
-                idempotency_key=self._idempotency_key,
+            admission = Admission(
+                self._who, self._form.kind, self._asset_path, self._must_be_new, self._idempotency_key, self._check
             )
-            return actor, begun
+            self._actor, self._begun = await self._registrar.open(admission)
+            self._services.committer.coming.add(self._actor.workspace_id, self._begun.upload_id)
 
-        hit("intent.open.before")
-        opened = self._services.database.write(act)
-        hit("intent.open.after")
-        return opened
+    def came(self) -> None:
+        """It is stored or given up: the committer waits for it no longer."""
+        if self._actor is not None and self._begun is not None:
+            self._services.committer.coming.remove(self._actor.workspace_id, self._begun.upload_id)
 
     def _next(self, position: int) -> None:
         """In a thread: finishes the file before, and registers the next one's key."""
@@ -219,21 +217,10 @@ class _Upload:
             return
         if primary is not None:
             self._asset_path = names.asset_path(primary.filename, primary.content_type)
-        await self._threads.run(self._store, wishes)
-
-    def _store(self, wishes: Wishes) -> None:
-        assert self._begun is not None
         assert self._actor is not None
-        self._settle_pending()
-        intents.store(
-            self._services.database,
-            self._begun.upload_id,
-            self._actor,
-            self._asset_path,
-            self._files,
-            wishes,
-            target_version=self._fields.get("primary_version_id") or None,
-        )
+        await self._threads.run(self._settle_pending)
+        target = self._fields.get("primary_version_id") or None
+        await self._registrar.store(Storing(self._begun.upload_id, self._actor, self._asset_path, self._files, wishes, target))
         self._stored = True
 
     async def give_up(self, error: BaseException) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,6 +16,9 @@ from sqlalchemy import Connection, select
 from holdfast import errors
 from holdfast.assets import metadata
 from holdfast.database import tables as t
+
+SMALL_SECONDS = 0.5
+"""How long a small upload takes at most on a busy machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,30 @@ def outcomes(connection: Connection, upload_ids: Iterable[str]) -> dict[str, Out
         for upload_id, version in versions.items():
             found[upload_id] = Outcome({**described[version], "unchanged": unchanged[upload_id]}, None)
     return found
+
+
+class Coming:
+    """Which uploads into each workspace are on their way in this process, from when they are opened until they are stored."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._begun: defaultdict[int, dict[str, float]] = defaultdict(dict)
+
+    def add(self, workspace_id: int, upload_id: str) -> None:
+        with self._lock:
+            self._begun[workspace_id][upload_id] = time.monotonic()
+
+    def remove(self, workspace_id: int, upload_id: str) -> None:
+        with self._lock:
+            self._begun[workspace_id].pop(upload_id, None)
+            if not self._begun[workspace_id]:
+                del self._begun[workspace_id]
+
+    def soon(self, workspace_id: int) -> bool:
+        """Whether one of them may be stored soon. What takes longer than ``SMALL_SECONDS`` is large, and not worth waiting for."""
+        since = time.monotonic() - SMALL_SECONDS
+        with self._lock:
+            return any(begun > since for begun in self._begun.get(workspace_id, {}).values())
 
 
 class Waiters:

@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine.interfaces import IsolationLevel
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from holdfast.database.connecting import (
@@ -43,12 +44,13 @@ class Database:
         """``url`` is SQLAlchemy's: ``sqlite:////path/holdfast.db`` or ``mysql+pymysql://user:password@host:port/name``."""
         self.url: URL = make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        self.engine: Engine = _sqlite(self.url) if self.is_sqlite else _mysql(self.url, pool_size)
+        self.engine: Engine = _sqlite(self.url) if self.is_sqlite else _mysql(self.url, pool_size, "READ COMMITTED")
+        self._reader = _reader(self.engine, self.url, pool_size)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A connection for reading. Raises DatabaseUnavailable."""
-        with translated(), self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        with translated(), self._reader.connect() as connection:
             yield connection
 
     def write(self, act: Callable[[Connection], T]) -> T:
@@ -75,6 +77,7 @@ class Database:
 
     def close(self) -> None:
         self.engine.dispose()
+        self._reader.dispose()
 
 
 def code(error: DBAPIError) -> int | None:
@@ -117,14 +120,23 @@ def _sqlite(url: URL) -> Engine:
     return engine
 
 
-def _mysql(url: URL, pool_size: int) -> Engine:
+def _reader(engine: Engine, url: URL, pool_size: int) -> Engine:
+    """For reads in autocommit. On MySQL over connections of its own: switching one to autocommit and back is five round trips."""
+    if url.get_backend_name() == "sqlite":
+        return engine.execution_options(isolation_level="AUTOCOMMIT")
+    return _mysql(url, pool_size, "AUTOCOMMIT")
+
+
+def _mysql(url: URL, pool_size: int, isolation_level: IsolationLevel) -> Engine:
     return create_engine(
         url.set(query={}),
-        isolation_level="READ COMMITTED",
+        isolation_level=isolation_level,
+        skip_autocommit_rollback=True,
         pool_size=pool_size,
         max_overflow=pool_size * 3,
         pool_timeout=10,
         pool_recycle=1800,
         pool_use_lifo=True,
+        pool_reset_on_return=None,  # no transaction is left open here: Connection ends its own
         connect_args=mysql_arguments(url.host, dict(url.query)),
     )

@@ -55,12 +55,12 @@ def create_app(
         openapi_url="/openapi.json" if document else None,
         docs_url=None,
         redoc_url=None,
+        # Their routes as they are: a router that is included is searched twice for each request, one router after the other.
+        routes=[route for router in (*routers, health.router(name, readiness)) for route in router.routes],
     )
     app.state.services, app.state.threads, app.state.service = services, threads, name
     problems.install(app)
     described.install(app)
-    for router in (*routers, health.router(name, readiness)):
-        app.include_router(router)
     return app
 
 
