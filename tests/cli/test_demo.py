@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.program import HOLDFAST, Program
+from tests.docs.pages import ROOT
 from tests.servers.process import answers, free_ports
 
 
@@ -61,3 +62,15 @@ def test_a_server_that_does_not_start_is_one_clear_line(holdfast: Program) -> No
     with socket.create_server(("127.0.0.1", 0)) as other:
         ended = holdfast("demo", "--exit", "--port", str(other.getsockname()[1]), code=1)
     assert "cannot listen" in ended.stderr
+
+
+def test_make_run_ends_in_the_demo(holdfast: Program) -> None:
+    ended = subprocess.run(
+        ["make", "--no-print-directory", "-C", ROOT, "run", "ARGS=--exit"],
+        env=holdfast.variables(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert "All of it as it should be" in ended.stdout

@@ -22,7 +22,7 @@ app = typer.Typer()
 
 COLUMNS = ("asset_path", "version_id", "size", "status", "unchanged", "archive_date", "destroy_date")
 
-Files = Annotated[list[Path], typer.Argument(help="Files; `-` is not one.", exists=True, dir_okay=False, show_default=False)]
+Files = Annotated[list[Path], typer.Argument(help="Files on this machine.", exists=True, dir_okay=False, show_default=False)]
 Key = Annotated[str | None, typer.Option(help="Repeating a command under the same key stores nothing twice.")]
 Patience = Annotated[int, typer.Option(min=0, help="Seconds for which an upload that is put off or cut off is tried again.")]
 
