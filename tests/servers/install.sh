@@ -53,6 +53,7 @@ case ${1:-} in
     uv) uv ;;
     servers)
         failed=0
+        has curl || debian "curl is not here, which the documents use" curl || failed=1
         mariadb || failed=1
         mysql || failed=1
         exit $failed
