@@ -67,10 +67,12 @@ class User:
 
 @dataclass
 class Stack:
-    """An installation. ``standin`` is its lakeFS where that is the stand-in, for its faults."""
+    """An installation. ``bucket``: the object store, where it is not a folder. ``standin``: its lakeFS, where that is the
+    stand-in, for its faults."""
 
     name: str
     values: dict[str, Any]
+    bucket: SeaweedFS | None = None
     standin: Standin | None = None
     _closing: ExitStack = field(default_factory=ExitStack)
 
@@ -123,6 +125,13 @@ class Stack:
             user_id = _insert(connection, tables.users, row)
         account = Account(user_id, name, branch, frozenset(permissions.split(",")), 0)
         return User(account, workspace_id, self.own.tokens.issue(account))
+
+    def unfinished(self) -> list[str]:
+        """What the object store holds of writes that did not come to their end, where the objects port does not show it."""
+        if self.bucket is None:
+            return [str(path) for path in (self.values["data"] / "objects" / "temporary").glob("*")]
+        found = self.bucket.client.list_multipart_uploads(Bucket=self.values["s3_bucket"], Prefix=self.values["s3_prefix"] + "/")
+        return [upload["Key"] for upload in found.get("Uploads", [])]
 
     def close(self) -> None:
         self._closing.close()
@@ -208,6 +217,7 @@ def made(request: pytest.FixtureRequest, name: str, folder: Path) -> Iterator[St
             values["database_url"] = closing.enter_context(pool.fresh(database, request.getfixturevalue(database)))
         if objects == "seaweedfs":
             store: SeaweedFS = request.getfixturevalue("seaweedfs")
+            stack.bucket = store
             bucket, prefix = store.namespace()
             keys = {"s3_access_key": store.access_key, "s3_secret_key": store.secret_key}
             values.update(objects="s3", s3_endpoint=store.endpoint, s3_bucket=bucket, s3_prefix=prefix, **keys)

@@ -61,6 +61,7 @@ class Committer:
         self._branches: set[str] = set()
         self._lock = threading.Lock()
         self._wake: dict[int, threading.Event] = {}
+        self._running: set[int] = set()
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="committer")
 
     def nudge(self, workspace_id: int) -> None:
@@ -99,7 +100,19 @@ class Committer:
 
     def run(self, workspace_id: int, wake: threading.Event | None = None) -> bool:
         """Commits all that is stored in the workspace; with ``wake``, also what is stored while it lingers. False when another
-        holds the lease. Raises StoreUnavailable and DatabaseUnavailable: what is not committed then stays as it is."""
+        commits for it, in this process or elsewhere. Raises StoreUnavailable and DatabaseUnavailable: what is not committed then
+        stays as it is."""
+        with self._lock:
+            if workspace_id in self._running:  # the lease would let us in: its holder is the process
+                return False
+            self._running.add(workspace_id)
+        try:
+            return self._run(workspace_id, wake)
+        finally:
+            with self._lock:
+                self._running.remove(workspace_id)
+
+    def _run(self, workspace_id: int, wake: threading.Event | None) -> bool:
         lease = leases.acquire(self._database, f"commit:{workspace_id}", self._holder, LEASE_SECONDS)
         if lease is None:
             return False
@@ -158,12 +171,21 @@ class Committer:
                 self._tell(self._under(lease, workspace_id, lambda turn: publishing.eject(turn, operation, path, problem)))  # noqa: B023
         hit("commit.publish.before")
         try:
-            settled = self._under(lease, workspace_id, lambda turn: publishing.publish(turn, operation, result))
-        except DatabaseError:
-            log.exception("group cannot be published as a whole")
-            settled = self._one_by_one(lease, workspace_id, operation, result)
+            settled = self._publish(lease, workspace_id, operation, result)
+        except LeaseLost:
+            # Our commit may have come after our successor's, and on top of them: his next one puts the paths back.
+            paths = [entry.path for entry in puts] + deletes
+            self._database.write(lambda connection: publishing.remember(connection, workspace_id, paths))
+            raise
         hit("commit.publish.after")
         self._tell(settled)
+
+    def _publish(self, lease: Lease, workspace_id: int, operation: str, result: CommitResult) -> list[str]:
+        try:
+            return self._under(lease, workspace_id, lambda turn: publishing.publish(turn, operation, result))
+        except DatabaseError:
+            log.exception("group cannot be published as a whole")
+            return self._one_by_one(lease, workspace_id, operation, result)
 
     def _commit(self, branch: str, operation: str, puts: list[Entry], deletes: list[str]) -> CommitResult:
         if not puts and not deletes:

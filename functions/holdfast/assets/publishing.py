@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, case, delete, false, insert, select, true, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, case, delete, false, insert, select, true, update
 
 from holdfast.assets import dates, intents
 from holdfast.assets.turn import Turn
@@ -131,13 +132,9 @@ def _uploads(
         v.upload_id: v.id
         for v in connection.execute(select(t.versions.c.upload_id, t.versions.c.id).where(t.versions.c.upload_id.in_(ids)))
     }
-    of_version = case(made, value=t.files.c.upload_id)
-    commits = {row["upload_id"]: row["version_id"] for row in rows}
-    connection.execute(
-        update(t.files)
-        .where(t.files.c.upload_id.in_(ids))
-        .values(version=of_version, commit_id=case(commits, value=t.files.c.upload_id))
-    )
+    own = t.files.c.upload_id.in_(ids)
+    connection.execute(update(t.files).where(own).values(version=case(made, value=t.files.c.upload_id)))
+    _note_commits(connection, own, [f.path for upload_id in ids for f in files[upload_id]], entries)
     connection.execute(
         update(t.intents)
         .where(t.intents.c.upload_id.in_(ids))
@@ -216,12 +213,15 @@ def _addition(
     if version is None or not dates.readable(version, now):
         return None
     own = t.files.c.upload_id == intent.upload_id
-    connection.execute(
+    connection.execute(  # by name: what it replaces may lie elsewhere, if the version was the newest when that came
         update(t.files)
-        .where(t.files.c.version == version.id, t.files.c.path.in_([f.path for f in files]), t.files.c.replaced_at.is_(None))
+        .where(
+            t.files.c.version == version.id, t.files.c.filename.in_([f.filename for f in files]), t.files.c.replaced_at.is_(None)
+        )
         .values(replaced_at=now)
     )
-    connection.execute(update(t.files).where(own).values(version=version.id, commit_id=entries[files[0].path].commit_id))
+    connection.execute(update(t.files).where(own).values(version=version.id))
+    _note_commits(connection, own, [f.path for f in files], entries)
     current = connection.execute(select(t.files.c.id).where(t.files.c.version == version.id, t.files.c.replaced_at.is_(None))).all()
     connection.execute(
         update(t.versions)
@@ -233,6 +233,18 @@ def _addition(
     )
     _count(turn, intent.total_bytes, 0)
     return turn.audit(intent, user, version_id=version.version_id, files=[f.filename for f in files])
+
+
+def _note_commits(
+    connection: Connection, those: ColumnElement[bool], paths: Iterable[str], entries: Mapping[str, Committed]
+) -> None:
+    """Which commit brought each of ``those`` files: one, unless somebody else's commit took some that were staged already."""
+    brought = defaultdict(list)
+    for path in paths:
+        brought[entries[path].commit_id].append(path)
+    for commit_id, taken in brought.items():
+        which = those if len(brought) == 1 else and_(those, t.files.c.path.in_(taken))
+        connection.execute(update(t.files).where(which).values(commit_id=commit_id))
 
 
 def _put_back(turn: Turn, missing: Sequence[Row[Any]]) -> list[str]:

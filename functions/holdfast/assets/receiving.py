@@ -21,8 +21,8 @@ from holdfast.assets import dates, intents, labels, names
 from holdfast.assets.intents import StoredFile, Storing, Wishes
 from holdfast.assets.registering import Admission, Check, Registrar
 from holdfast.assets.waiting import outcomes
-from holdfast.database.tables import files
-from holdfast.errors import Invalid, Malformed, Problem, Unavailable
+from holdfast.database import tables as t
+from holdfast.errors import Invalid, Malformed, NotFound, Problem, Unavailable
 from holdfast.identity.access import Actor, Claims
 from holdfast.media import kind
 from holdfast.storage.objects import Writer
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from holdfast.services import Services
 
 ASSOCIATED = frozenset({"associated_files", "associated_files[]"})
+BROKEN_OFF = frozenset({"incomplete-body", "upload-failed", "upload-given-up"})
+"""What an intent ends in whose bytes did not all come. It says nothing about the next request of the same Idempotency-Key."""
 RESERVE = 8
 """Keys that a further file reserves at once."""
 POLL_SECONDS = 0.5
@@ -100,6 +102,7 @@ class _Upload:
         self._idempotency_key: str | None = None
         self._must_be_new = False
         self._fields: dict[str, str] = {}
+        self._wishes = Wishes()
         self._actor: Actor | None = None
         self._begun: intents.Begun | None = None
         self._reserved = 1
@@ -202,7 +205,7 @@ class _Upload:
 
     async def finish(self) -> None:
         """All parts are read: marks the intent stored."""
-        wishes = Wishes(
+        self._wishes = Wishes(
             dates.parse_ttl("archive_ttl", self._fields.get("archive_ttl")),
             dates.parse_ttl("destroy_ttl", self._fields.get("destroy_ttl")),
             labels.parse(self._fields["labels"]) if self._fields.get("labels") else None,
@@ -220,7 +223,9 @@ class _Upload:
         assert self._actor is not None
         await self._threads.run(self._settle_pending)
         target = self._fields.get("primary_version_id") or None
-        await self._registrar.store(Storing(self._begun.upload_id, self._actor, self._asset_path, self._files, wishes, target))
+        await self._registrar.store(
+            Storing(self._begun.upload_id, self._actor, self._asset_path, self._files, self._wishes, target)
+        )
         self._stored = True
 
     async def give_up(self, error: BaseException) -> None:
@@ -245,8 +250,15 @@ class _Upload:
         """Waits for the commit. Raises the problem that the intent ended in, or Unavailable when it takes too long."""
         assert self._begun is not None
         assert self._actor is not None
-        found = await settled(self._services, self._threads, self._begun.upload_id, self._actor.workspace_id)
-        if self._begun.replay:
+        replay, upload_id = self._begun.replay, self._begun.upload_id
+        try:
+            found = await settled(self._services, self._threads, upload_id, self._actor.workspace_id, at_once=replay)
+        except Problem as problem:
+            if replay and problem.slug in BROKEN_OFF:
+                detail = "The earlier request with this Idempotency-Key did not arrive whole. Send it again."
+                raise Unavailable(detail, slug="upload-failed", retry_after=1) from problem
+            raise
+        if replay:
             await self._threads.run(self._compare)
         return found
 
@@ -254,9 +266,14 @@ class _Upload:
         """The same Idempotency-Key stands for the same upload. Raises Invalid."""
         assert self._begun is not None
         with self._services.database.read() as connection:
-            rows = connection.execute(select(files).where(files.c.upload_id == self._begun.upload_id)).all()
-        earlier = {(row.filename, row.primary, row.sha256) for row in rows}
-        if rows and earlier != {(f.filename, f.primary, f.sha256) for f in self._files}:
+            intent = connection.execute(select(t.intents).where(t.intents.c.upload_id == self._begun.upload_id)).one()
+            rows = connection.execute(select(t.files).where(t.files.c.upload_id == self._begun.upload_id)).all()
+        asked = (self._form.kind, self._wishes.archive_ttl, self._wishes.destroy_ttl, self._wishes.labels)
+        same = asked == (intent.kind, intent.archive_ttl, intent.destroy_ttl, intent.labels)
+        if self._form.kind == intents.ADD_FILES:
+            same = same and self._asset_path == intent.asset_path
+        sent = {(f.filename, f.primary, f.sha256) for f in self._files}
+        if not same or (rows and sent != {(row.filename, row.primary, row.sha256) for row in rows}):
             raise Invalid("This Idempotency-Key was used for another upload.", slug="idempotency-key-reused")
 
 
@@ -264,9 +281,14 @@ def _described(position: int, primary: bool, filename: str, said: str | None, po
     return StoredFile(position, primary, filename, kind.content_type(filename, poured.head, said), poured.size, "")
 
 
-async def settled(services: Services, threads: Threads, upload_id: str, workspace_id: int) -> dict[str, Any]:
+async def settled(
+    services: Services, threads: Threads, upload_id: str, workspace_id: int, *, at_once: bool = False
+) -> dict[str, Any]:
     """Waits until the intent is settled, by whatever process, and returns the metadata. Raises the problem that it ended in;
-    Unavailable (commit-pending) after ``commit_wait_seconds``: the same Idempotency-Key then waits on."""
+    Unavailable (commit-pending) after ``commit_wait_seconds``: the same Idempotency-Key then waits on. ``at_once``: it may well be
+    settled already."""
+    if at_once and (found := await threads.run(_look, services, upload_id)) is not None:
+        return found
     loop = asyncio.get_running_loop()
     deadline = loop.time() + services.settings.commit_wait_seconds
     with services.committer.waiters.expect(upload_id) as future:
@@ -298,9 +320,6 @@ def _look(services: Services, upload_id: str) -> dict[str, Any] | None:
 
 def refuse_add(connection: Connection, actor: Actor, asset_path: str) -> None:
     """Refuses files for an asset that is not there, before their bytes flow. The committer decides again, under its lease."""
-    from holdfast.database.tables import assets
-    from holdfast.errors import NotFound
-
-    here = (assets.c.workspace_id == actor.workspace_id, assets.c.asset_path == asset_path)
-    if connection.scalar(select(assets.c.id).where(*here)) is None:
+    here = (t.assets.c.workspace_id == actor.workspace_id, t.assets.c.asset_path == asset_path)
+    if connection.scalar(select(t.assets.c.id).where(*here)) is None:
         raise NotFound("There is no such asset.")

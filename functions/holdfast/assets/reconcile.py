@@ -7,6 +7,7 @@ processes, does no harm.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,8 @@ from holdfast.database.types import db_later
 
 if TYPE_CHECKING:
     from holdfast.services import Services
+
+log = logging.getLogger(__name__)
 
 BATCH = 500
 
@@ -32,13 +35,21 @@ class Reconciled:
 
 
 def reconcile(services: Services) -> Reconciled:
-    """One pass. Raises StoreUnavailable and DatabaseUnavailable; what was done until then stays done."""
+    """One pass. Raises StoreUnavailable and DatabaseUnavailable, after it did what can be done all the same."""
     given_up = _give_up(services)
     with services.database.read() as connection:
         stored = select(t.intents.c.workspace_id).where(t.intents.c.state.in_(["stored", "grouped"]))
         open_groups = select(t.commit_groups.c.workspace_id).where(t.commit_groups.c.state == "open")
         waiting = connection.scalars(union(stored, open_groups)).all()
-    ran = [services.committer.run(workspace_id) for workspace_id in waiting]
+    ran, failed = [], None
+    for workspace_id in waiting:
+        try:
+            ran.append(services.committer.run(workspace_id))
+        except Exception as error:  # the others' workspaces are not to wait for this one
+            log.warning("workspace %s cannot be reconciled", workspace_id, exc_info=error)
+            failed = failed or error
+    if failed is not None:
+        raise failed
     return Reconciled(given_up, sum(ran), len(ran) - sum(ran))
 
 

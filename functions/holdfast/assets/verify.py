@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Row, case, func, or_, select, true
+from sqlalchemy import Row, and_, case, func, or_, select, true
 
 from holdfast.assets.forming import entry_of
 from holdfast.database import tables as t
@@ -106,11 +106,15 @@ def _unknown(services: Services, keys: Sequence[str]) -> list[str]:
         owned = set(
             connection.scalars(select(t.files.c.object_key).where(t.files.c.object_key.in_(keys), t.files.c.version.is_not(None)))
         )
+        unerased = select(t.files.c.id).where(t.files.c.upload_id == t.intents.c.upload_id, t.files.c.version.is_(None)).exists()
         busy = set(
             connection.scalars(
                 select(t.intents.c.upload_id).where(
                     t.intents.c.upload_id.in_(set(by_upload.values())),
-                    or_(t.intents.c.state.in_(["open", "stored", "grouped", "failed"]), t.intents.c.unchanged == true()),
+                    or_(
+                        t.intents.c.state.in_(["open", "stored", "grouped", "failed"]),
+                        and_(t.intents.c.unchanged == true(), unerased),
+                    ),
                 )
             )
         )

@@ -1,0 +1,31 @@
+"""Stacks on which nothing waits for a disk: what dies here is our process, and neither the machine nor a server."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.servers.database import DatabaseServer
+from tests.stacks import Stack, made
+
+MEMORY = Path("/dev/shm")
+
+
+@pytest.fixture
+def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
+    """The stack that the test is parametrised with."""
+    name: str = request.param
+    database = name.partition("+")[0]
+    server: DatabaseServer | None = None if database == "sqlite" else request.getfixturevalue(database)
+    with tempfile.TemporaryDirectory(dir=MEMORY if os.access(MEMORY, os.W_OK) else None) as folder:
+        if server is not None:
+            server.execute("SET GLOBAL innodb_flush_log_at_trx_commit = 0")
+        try:
+            with made(request, name, Path(folder)) as stack:
+                yield stack
+        finally:
+            if server is not None:
+                server.execute("SET GLOBAL innodb_flush_log_at_trx_commit = 1")

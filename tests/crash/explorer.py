@@ -1,0 +1,274 @@
+"""Runs a scenario on a stack, kills the process at chosen fail points, has another process recover, and checks the invariants."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, func, literal, select, update
+from tests.asgi import send
+from tests.crash.dying import Hit, Say, live
+from tests.crash.scenarios import KEY, Caller, Scenario
+from tests.stacks import Stack, User
+
+from holdfast.assets.verify import Disagreement, verify
+from holdfast.background import settle
+from holdfast.database import tables as t
+from holdfast.database.types import db_later
+from holdfast.services import Services
+from holdfast.storage.objects.s3 import S3Objects
+
+BATCH = 25
+"""Workspaces that are prepared, and verified, at once."""
+
+State = list[dict[str, Any]]
+Rows = tuple[tuple[str, str, int], ...]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A workspace in which what comes before the scenario has been done."""
+
+    user: User
+    so_far: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Course:
+    """How a scenario goes when nobody dies."""
+
+    before: State
+    done: State
+    status: int
+    hits: tuple[Hit, ...]
+
+
+@dataclass(frozen=True)
+class Trace:
+    """A first death, and what came of it. ``left``: how many of the registry's rows came and went, by table and state."""
+
+    at: Hit
+    left: Rows
+    recovering: list[Hit]
+    asked_again: list[Hit]
+
+
+@dataclass
+class Explorer:
+    """``schedules`` counts those in which every process died that was to."""
+
+    stack: Stack
+    schedules: int = 0
+    missed: list[tuple[Hit, ...]] = field(default_factory=list)
+    """Schedules in which a process came to its end, because it did not come by the fail point this time."""
+    _number: int = 0
+
+    def __post_init__(self) -> None:
+        self._services = Services(self.stack.settings(commit_wait_seconds=60))
+        self._app = self.stack.app(self._services)
+        self._warm()
+
+    def _warm(self) -> None:
+        """Makes what children use, and leaves no connection and no thread in it: a fork takes over neither."""
+        asyncio.run(send(self._app, "GET", "/healthz"))
+        warm = self.stack.services()
+        user = self.stack.user("warm")
+        with self.stack.client(user, warm) as http:
+            for data in (b"1", b"2"):
+                http.post("/fileupload", files={"primary_file": ("warm.txt", data)})
+            settle(warm)
+        warm.database.close()
+        vars(self._services)["database"] = warm.database  # its engine knows the statements' SQL by now
+        assert self._services.versions
+        if isinstance(self._services.objects, S3Objects):
+            with self._services.objects.rare():
+                pass  # boto3's client
+
+    def course(self, scenario: Scenario) -> Course:
+        [stage] = self.stages(scenario, 1)
+        before = self._state(stage)
+        life = live(lambda say: self._ask(scenario, stage, say))
+        [(status, _)] = life.said
+        recovery = live(lambda say: self._recover(stage, say))
+        assert recovery.said == [self._state(stage)]
+        course = Course(before, self._state(stage), status, tuple(life.hits))
+        self.settle()
+        return course
+
+    def stages(self, scenario: Scenario, count: int) -> list[Stage]:
+        users = []
+        for _ in range(count):
+            self._number += 1
+            users.append(self.stack.user(f"user{self._number}"))
+            self._services.tokens.verify(users[-1].token)
+
+        def prepare(say: Say) -> None:
+            async def one(user: User) -> None:
+                so_far: list[dict[str, Any]] = []
+                for act in scenario.before:
+                    reply = await act(Caller(self._app, user), so_far, None)
+                    assert reply.status_code == 200, reply.text
+                    so_far.append(reply.json())
+                say((user, so_far))
+
+            async def all_of_them() -> None:
+                await asyncio.gather(*(one(user) for user in users))
+
+            asyncio.run(all_of_them())
+            self._services.close()
+
+        return [Stage(user, so_far) for user, so_far in live(prepare).said]
+
+    def die_once(self, scenario: Scenario, course: Course, stage: Stage, at: Hit) -> Trace:
+        """Dies at ``at``; another process recovers, and the client asks it again."""
+        before = self._rows()
+        acknowledged = self._die(scenario, course, stage, at)
+        after = self._rows()
+        left = tuple(sorted((*kind, after[kind] - before[kind]) for kind in after.keys() | before.keys()))
+        return Trace(at, left, *self._recovered(scenario, course, stage, acknowledged))
+
+    def die_and_be_asked(self, scenario: Scenario, course: Course, stage: Stage, at: Hit) -> None:
+        """Dies at ``at``, and the client asks another process again before anything has been recovered."""
+        acknowledged = self._die(scenario, course, stage, at)
+        self._expire_leases()
+        [reply] = live(lambda say: self._ask(scenario, stage, say)).said
+        self._check_reply(scenario, reply, acknowledged)
+        self._recovered(scenario, course, stage, reply)
+
+    def die_twice(self, scenario: Scenario, course: Course, stage: Stage, first: Hit, second: Hit) -> None:
+        """As ``die_once``, but the recovering process dies at ``second``, and another one takes over."""
+        acknowledged = self._die(scenario, course, stage, first)
+        self._age()
+        life = live(lambda say: self._recover_and_ask(scenario, stage, say), second)
+        if not life.died:
+            self.missed.append((first, second))
+        self._recovered(scenario, course, stage, life.said[1] if len(life.said) == 2 else acknowledged)
+
+    def _die(self, scenario: Scenario, course: Course, stage: Stage, at: Hit) -> Any:
+        """Returns the reply that the client got, if it did."""
+        self.schedules += 1
+        life = live(lambda say: self._ask(scenario, stage, say), at)
+        if not life.died:
+            self.missed.append((at,))
+        if life.said:
+            assert life.said[0][0] == course.status
+            return life.said[0]
+        return None
+
+    def _recovered(self, scenario: Scenario, course: Course, stage: Stage, acknowledged: Any) -> tuple[list[Hit], list[Hit]]:
+        self._age()
+        life = live(lambda say: self._recover_and_ask(scenario, stage, say))
+        recovering, [state, reply] = life.hits[: life.hits_before[0]], life.said
+        if acknowledged is None:
+            assert state in (course.before, course.done), "visible as a whole, or not at all"
+        else:
+            assert state == course.done, "what was acknowledged is there"
+        self._check_reply(scenario, reply, acknowledged)
+        assert self._state(stage) == course.done, "asked again, it is done, and once"
+        return recovering, life.hits[len(recovering) :]
+
+    @staticmethod
+    def _check_reply(scenario: Scenario, reply: Any, acknowledged: Any) -> None:
+        status, body = reply
+        assert status in scenario.again, body
+        if acknowledged is not None and status == 200:
+            assert body.get("version_id") == acknowledged[1].get("version_id")
+
+    def settle(self) -> None:
+        """Everything that was put off is done; then nothing may be left over, and all must agree, in all workspaces."""
+        self._age()
+        live(lambda say: self._recover_all())
+        services = self.stack.own
+        disagreements = [found for found in verify(services, deep=True) if isinstance(found, Disagreement)]
+        assert not disagreements, "\n".join(map(str, disagreements))
+        with self.stack.database.read() as connection:
+            undecided = select(t.intents.c.upload_id, t.intents.c.state).where(
+                t.intents.c.state.in_(["open", "stored", "grouped", "failed"])
+            )
+            assert connection.execute(undecided).all() == []
+            assert connection.scalars(select(t.commit_groups.c.operation).where(t.commit_groups.c.state == "open")).all() == []
+            assert connection.execute(select(t.jobs.c.kind, t.jobs.c.state).where(t.jobs.c.state != "done")).all() == []
+            owned = set(connection.scalars(select(t.files.c.object_key).where(t.files.c.version.is_not(None))))
+        assert set(services.objects.keys("data/")) == owned, "no object without an owner, no file without an object"
+        assert self.stack.unfinished() == []
+
+    # -- in children ---------------------------------------------------------------------------------------------------
+
+    def _ask(self, scenario: Scenario, stage: Stage, say: Say) -> None:
+        reply = asyncio.run(scenario.act(Caller(self._app, stage.user), stage.so_far, KEY))
+        say((reply.status_code, reply.json()))
+        self._services.close()
+
+    def _recover(self, stage: Stage, say: Say) -> None:
+        self._recover_all()
+        with self._services.database.read() as connection:
+            say(state(connection, stage.user.workspace_id))
+
+    def _recover_all(self) -> None:
+        for _ in range(2):  # what is erased is erased again later
+            settle(self._services)
+            with self._services.database.engine.begin() as connection:
+                connection.execute(update(t.jobs).where(t.jobs.c.state == "pending").values(run_after=db_later(-1)))
+        settle(self._services)
+
+    def _recover_and_ask(self, scenario: Scenario, stage: Stage, say: Say) -> None:
+        self._recover(stage, say)
+        reply = asyncio.run(scenario.act(Caller(self._app, stage.user), stage.so_far, KEY))
+        say((reply.status_code, reply.json()))
+
+    # -- what the time would do ----------------------------------------------------------------------------------------
+
+    def _expire_leases(self) -> None:
+        with self.stack.database.engine.begin() as connection:
+            connection.execute(update(t.leases).values(expires_at=db_later(-1)))
+
+    def _age(self) -> None:
+        """As if everybody had been dead for so long that leases, heartbeats and claims have run out."""
+        with self.stack.database.engine.begin() as connection:
+            connection.execute(update(t.leases).values(expires_at=db_later(-1)))
+            long_ago = db_later(-self._services.settings.intent_timeout_seconds - 1)
+            connection.execute(update(t.intents).where(t.intents.c.state == "open").values(heartbeat_at=long_ago))
+            connection.execute(update(t.jobs).where(t.jobs.c.state == "running").values(lease_until=db_later(-1)))
+
+    def _rows(self) -> Counter[tuple[str, str]]:
+        """How many rows there are now, of the tables that the write path writes to."""
+        found = Counter[tuple[str, str]]()
+        with self.stack.database.read() as connection:
+            for table in (t.intents, t.files, t.versions, t.commit_groups, t.commits, t.strays, t.jobs, t.audit):
+                by = table.c.state if "state" in table.c else literal("")
+                counted = select(by, func.count()).select_from(table).group_by(by)
+                found.update({(table.name, kind): n for kind, n in connection.execute(counted)})
+        return found
+
+    def _state(self, stage: Stage) -> State:
+        with self.stack.database.read() as connection:
+            return state(connection, stage.user.workspace_id)
+
+
+def state(connection: Connection, workspace_id: int) -> State:
+    """All that a client can see of a workspace, but for ids and dates."""
+    v, f = t.versions.c, t.files.c
+    found: dict[int, dict[str, Any]] = {}
+    for row in connection.execute(select(t.versions).where(v.workspace_id == workspace_id).order_by(v.asset_path, v.number)):
+        kept = ("asset_path", "number", "status", "phase", "newest", "archive_ttl", "labels", "file_count", "total_bytes")
+        found[row.id] = {name: getattr(row, name) for name in kept} | {"files": {}}
+    current = select(t.files).where(f.workspace_id == workspace_id, f.version.is_not(None), f.replaced_at.is_(None))
+    for row in connection.execute(current.order_by(f.filename)):
+        files = found[row.version]["files"]
+        assert row.filename not in files, "one current file of a name"
+        files[row.filename] = row.sha256
+    return list(found.values())
+
+
+def batches(items: Iterable[Any]) -> Iterator[list[Any]]:
+    batch: list[Any] = []
+    for item in items:
+        batch.append(item)
+        if len(batch) == BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

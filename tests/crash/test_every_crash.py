@@ -1,0 +1,90 @@
+"""A process dies at each fail point of each scenario, and the one that recovers dies at each of its own: nothing is lost, nothing
+is half there, nothing is there twice, nothing is left over (invariants 1 to 3 of the architecture).
+
+What is checked after each schedule, and once more over all workspaces, is in ``Explorer``. Pairs: with ``HOLDFAST_TEST_PAIRS=all``
+every second death after every first one, on every stack; otherwise one first death of each kind (those that leave the same rows and
+are recovered by the same steps are one kind), and after it a second death at every point that the recovery comes by; all scenarios
+on the quickest stack, those of ``PAIRED`` on the others.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import time
+from collections.abc import Iterator, Sequence
+
+import pytest
+from tests.crash.dying import Hit
+from tests.crash.explorer import Course, Explorer, Trace, batches
+from tests.crash.scenarios import SCENARIOS, Scenario
+from tests.stacks import LAKEFS, SQL, SQLITE, STANDIN, Stack
+
+EVERY_PAIR = os.environ.get("HOLDFAST_TEST_PAIRS") == "all"
+PAIRED = {"second version", "add files to an older version", "upload that its client breaks off"}
+STORED = ("intent.store.after", 1)
+
+
+@pytest.fixture(autouse=True)
+def _frozen() -> Iterator[None]:
+    """What is there now is not collected in children, which would copy it."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+@pytest.mark.parametrize("stack", [SQLITE, SQL, STANDIN, LAKEFS], indirect=True)
+def test_a_process_dies_at_every_fail_point(stack: Stack, scenario: Scenario, capsys: pytest.CaptureFixture[str]) -> None:
+    began = time.monotonic()
+    explorer = Explorer(stack)
+    course = explorer.course(scenario)
+    traces = die_once(explorer, scenario, course)
+    singles = explorer.schedules
+    pairs = list(pairs_of(traces)) if EVERY_PAIR or stack.name == SQLITE or scenario.name in PAIRED else []
+    for batch in batches(pairs):
+        for (first, second), stage in zip(batch, explorer.stages(scenario, len(batch)), strict=True):
+            explorer.die_twice(scenario, course, stage, first, second)
+        explorer.settle()
+    with capsys.disabled():
+        told = (
+            f"{singles} schedules (every fail point), {explorer.schedules - singles} pairs ({'all' if EVERY_PAIR else 'by kind'})"
+        )
+        missed = f", {len(explorer.missed)} of them came to no second death" if explorer.missed else ""
+        print(f"\n{stack.name}, {scenario.name}: {told}{missed}, {time.monotonic() - began:.0f} s", end=" ")
+    assert singles >= len(course.hits) > 0
+    assert len(explorer.missed) < explorer.schedules / 10
+
+
+def die_once(explorer: Explorer, scenario: Scenario, course: Course) -> list[Trace]:
+    traces = []
+    for batch in batches(course.hits):
+        for at, stage in zip(batch, explorer.stages(scenario, len(batch)), strict=True):
+            traces.append(explorer.die_once(scenario, course, stage, at))
+        explorer.settle()
+    if STORED in course.hits:
+        later = [trace.at for trace in kinds_of(traces) if course.hits.index(trace.at) >= course.hits.index(STORED)]
+        for at, stage in zip(later, explorer.stages(scenario, len(later)), strict=True):
+            explorer.die_and_be_asked(scenario, course, stage, at)
+        explorer.settle()
+    return traces
+
+
+def pairs_of(traces: Sequence[Trace]) -> Iterator[tuple[Hit, Hit]]:
+    if EVERY_PAIR:
+        for trace in traces:
+            for second in (*trace.recovering, *trace.asked_again):
+                yield trace.at, second
+        return
+    for trace in kinds_of(traces):
+        for second in trace.recovering:
+            if second[1] == 1:
+                yield trace.at, second
+
+
+def kinds_of(traces: Sequence[Trace]) -> list[Trace]:
+    found: dict[object, Trace] = {}
+    for trace in traces:
+        found.setdefault((trace.left, tuple(trace.recovering)), trace)
+    return list(found.values())
