@@ -6,7 +6,6 @@ from dataclasses import asdict
 from typing import Annotated, Literal
 
 from fastapi import Query
-from pydantic import AwareDatetime
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -15,12 +14,12 @@ from holdfast.assets.listing import Filters, Position, list_assets, parse_label
 from holdfast.web import paging
 from holdfast.web.auth import claims
 from holdfast.web.described import problems_of, secured_router
+from holdfast.web.moments import Moment
 
 router = secured_router()
 
 Status = Literal["active", "archived", "destroyed"]
 Size = Annotated[int | None, Query(ge=0, lt=2**63, description="In bytes, of the primary file.")]
-Moment = Annotated[AwareDatetime | None, Query(description="ISO 8601 with an offset or Z.")]
 
 
 @router.get(

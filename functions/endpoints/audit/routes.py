@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import Query
-from pydantic import AwareDatetime, BaseModel, ConfigDict, JsonValue
+from pydantic import BaseModel, ConfigDict, JsonValue
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -15,12 +15,12 @@ from holdfast.audit.reading import Filters, read
 from holdfast.web import paging
 from holdfast.web.auth import claims
 from holdfast.web.described import problems_of, secured_router
+from holdfast.web.moments import Moment
 
 router = secured_router()
 
 Text = Annotated[str | None, Query(max_length=400)]
 Operation = Annotated[str | None, Query(pattern="^[a-z-]{1,40}$", description="`upload`, `archive`, `login` …")]
-Moment = Annotated[AwareDatetime | None, Query(description="ISO 8601 with an offset or Z.")]
 Workspace = Annotated[str | None, Query(max_length=80, description="For platform admins; without it they see all.")]
 
 
