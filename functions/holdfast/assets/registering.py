@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy import Connection
 
@@ -16,9 +16,11 @@ from holdfast.assets.intents import Begun, GivenUp, Opening, Storing
 from holdfast.errors import Problem, TooLarge, Unavailable
 from holdfast.failpoints import hit
 from holdfast.identity.access import Actor, Claims, authorise
-from holdfast.services import Services
 from holdfast.web.hop import Threads
 from holdfast.web.together import Together
+
+if TYPE_CHECKING:
+    from holdfast.services import Services
 
 I = TypeVar("I")  # noqa: E741
 R = TypeVar("R")
