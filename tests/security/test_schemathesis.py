@@ -1,0 +1,111 @@
+"""The OpenAPI document against the functions: whatever it allows is answered as it says, and never with a 5xx.
+
+Data is in place. Every operation is first asked for something real, which has to give a 2xx; of the random requests that follow,
+every other one is about a version that is there.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from schemathesis import openapi
+from schemathesis.checks import not_a_server_error
+from schemathesis.core.result import Ok
+from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance, status_code_conformance
+
+from tests.behaviour.moments import bearer
+from tests.security.tenants import PASSWORD, Tenant, settle
+from tests.stacks import SQLITE, Stack, User
+
+EXAMPLES = 25
+"""Per operation, so that the whole run stays well within two minutes."""
+
+CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
+JSON, FORM, MULTIPART = "application/json", "application/x-www-form-urlencoded", "multipart/form-data"
+
+
+def bodies(tenant: Tenant) -> dict[str, tuple[str, Any]]:
+    """A body for each operation that needs one, with what is there."""
+    member = {"username": tenant.member.account.username}
+    new = {"username": f"{tenant.admin.account.username}_friend", "password": PASSWORD}
+    return {
+        "POST /token": (FORM, {"username": tenant.admin.account.username, "password": PASSWORD}),
+        "POST /users": (JSON, new),
+        "POST /shared-users": (JSON, {**new, "permissions": ["list"]}),
+        "PUT /shared-users": (JSON, {**member, "permissions": ["upload"]}),
+        "DELETE /shared-users": (JSON, member),
+        "PUT /me/password": (JSON, {"old_password": PASSWORD, "new_password": PASSWORD}),
+        "DELETE /workspace": (JSON, {"confirm": tenant.admin.branch}),
+        "POST /fileupload": (MULTIPART, {"primary_file": b"content", "archive_ttl": "5"}),
+        "POST /add-associated-files/{asset_path}": (MULTIPART, {"associated_files": [b"content"]}),
+        "PUT /ttl/{asset_path}/{version_id}": (JSON, {"archive_ttl": 5}),
+        "PUT /labels/{asset_path}/{version_id}": (JSON, {"project": "apollo"}),
+    }
+
+
+ARCHIVED = {"POST /delfile/{asset_path}/{version_id}", "POST /filerestore/{asset_path}/{version_id}"}
+
+
+def place(version: dict[str, Any], template: str) -> dict[str, str]:
+    """The path parameters that lead to the version."""
+    known = {"asset_path": version["asset_path"], "version_id": version["version_id"], "filename": version["primary_filename"]}
+    return {name: value for name, value in known.items() if f"{{{name}}}" in template}
+
+
+@pytest.mark.parametrize("stack", [SQLITE], indirect=True)
+def test_every_operation_answers_as_its_document_says(stack: Stack) -> None:
+    app = stack.app()
+    schema = openapi.from_asgi("/openapi.json", app)
+    operations = [found.ok() for found in schema.get_all_operations() if isinstance(found, Ok)]
+    with stack.client() as http:
+        tenants = {operation.label: settle(stack, http, f"tenant{n}") for n, operation in enumerate(operations)}
+        answered = {operation.label: explored(stack, operation, tenants[operation.label]) for operation in operations}
+    assert len(answered) == len(list(schema.get_all_operations()))  # none that cannot be understood
+    assert not [label for label, statuses in answered.items() if not any(status < 300 for status in statuses)]
+
+
+def explored(stack: Stack, operation: Any, tenant: Tenant) -> Counter[int]:
+    """How often the operation answered what."""
+    statuses: Counter[int] = Counter()
+
+    def ask(case: Any) -> int:
+        response = case.call(headers=bearer(fresh_token(stack, tenant.admin)))
+        case.validate_response(response, checks=CHECKS)
+        statuses[response.status_code] += 1
+        return int(response.status_code)
+
+    media_type, body = bodies(tenant).get(operation.label, (None, None))
+    version = tenant.archived if operation.label in ARCHIVED else tenant.active
+    real: dict[str, Any] = {"path_parameters": place(version, operation.path)}
+    if media_type is not None:
+        real |= {"body": body, "media_type": media_type}
+    first = ask(operation.Case(**real))
+    assert first < 300, f"{operation.label}: {first}"
+
+    versions = st.sampled_from([tenant.active, tenant.archived, tenant.destroyed, None, None, None])
+
+    @settings(
+        max_examples=EXAMPLES,
+        phases=[Phase.explicit, Phase.generate],
+        derandomize=True,
+        database=None,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=operation.as_strategy(), version=versions)
+    def random(case: Any, version: dict[str, Any] | None) -> None:
+        if version is not None and "{" in operation.path:
+            case.path_parameters = place(version, operation.path)
+        ask(case)
+
+    random()
+    return statuses
+
+
+def fresh_token(stack: Stack, user: User) -> str:
+    """The one before may have been revoked."""
+    return stack.own.tokens.issue(user.account)
