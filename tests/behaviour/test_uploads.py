@@ -374,3 +374,18 @@ def test_what_a_refused_upload_left_is_erased_twice(stack: Stack, http: Http) ->
     assert [job["last"] for job in waiting] == [False, True], "at once, and when no write can be under way any more"
     settle(stack.own)
     assert list(stack.own.objects.keys()) == []
+
+
+def test_an_upload_that_is_refused_is_on_the_trail(stack: Stack) -> None:
+    ada = stack.user("ada")
+    bob = stack.user("bob", "list,download", of=ada)
+    with stack.client(bob) as http:
+        assert http.post("/fileupload", files={"primary_file": ("a.txt", b"a")}).status_code == 403
+    with stack.client(ada) as http:
+        bad = http.post("/fileupload", files={"primary_file": ("a.txt", b"a")}, data={"archive_ttl": "soon"})
+        assert bad.status_code == 422
+        rows = http.get("/audit", params={"operation": "upload"}).json()["items"]
+    assert [(row["username"], row["success"], row["details"]["problem"]) for row in rows] == [
+        ("ada", False, "invalid"),
+        ("bob", False, "forbidden"),
+    ]

@@ -26,6 +26,7 @@ from sqlalchemy.exc import IntegrityError
 
 from holdfast.assets import erasing, names
 from holdfast.assets import points as _points  # noqa: F401  declares them
+from holdfast.audit import trail
 from holdfast.database.engine import Database
 from holdfast.database.tables import files, intents
 from holdfast.database.types import db_now
@@ -184,7 +185,7 @@ def _touch(database: Database, upload_id: str, **values: Any) -> None:
         raise GivenUp
 
 
-def store_all(connection: Connection, storings: Sequence[Storing]) -> list[bool]:
+def store_all(connection: Connection, storings: Sequence[Storing], now: datetime) -> list[bool]:
     """All bytes are in the store: registers the files and marks the intents stored, in the caller's transaction and in three
     statements. Says which were still open; the others were given up."""
     ids = [storing.upload_id for storing in storings]
@@ -193,7 +194,7 @@ def store_all(connection: Connection, storings: Sequence[Storing]) -> list[bool]
     alive = [storing for storing in storings if storing.upload_id in still_open]
     if alive:
         connection.execute(_MARK_STORED, [_marked(storing) for storing in alive])
-        connection.execute(insert(files), [row for storing in alive for row in _registered(storing)])
+        connection.execute(insert(files), [row for storing in alive for row in _registered(storing, now)])
     return [storing.upload_id in still_open for storing in storings]
 
 
@@ -232,7 +233,7 @@ def _marked(storing: Storing) -> dict[str, Any]:
     }
 
 
-def _registered(storing: Storing) -> list[dict[str, Any]]:
+def _registered(storing: Storing, now: datetime) -> list[dict[str, Any]]:
     return [
         {
             "workspace_id": storing.actor.workspace_id,
@@ -245,21 +246,29 @@ def _registered(storing: Storing) -> list[dict[str, Any]]:
             "content_type": file.content_type,
             "size": file.size,
             "sha256": file.sha256,
+            "stored_at": now,
         }
         for file in storing.files
     ]
 
 
-def fail(database: Database, upload_id: str, problem: Problem, erase_again_after: int) -> None:
-    """Gives an open intent up, and its bytes with it. Nothing happens to one that is further on."""
+def fail(database: Database, upload_id: str, problem: Problem, erase_again_after: int, row: dict[str, Any] | None) -> None:
+    """Gives an open intent up, and its bytes with it, and puts ``row`` on the trail. Nothing happens to one that is further on."""
+
+    def act(connection: Connection) -> None:
+        if fail_all(connection, [upload_id], "open", problem, erase_again_after):
+            trail.record(connection, row)
+
     hit("intent.fail.before")
-    database.write(lambda connection: fail_all(connection, [upload_id], "open", problem, erase_again_after))
+    database.write(act)
     hit("intent.fail.after")
 
 
-def fail_all(connection: Connection, upload_ids: Iterable[str], state: str, problem: Problem, erase_again_after: int) -> None:
+def fail_all(connection: Connection, upload_ids: Iterable[str], state: str, problem: Problem, erase_again_after: int) -> int:
     """Marks those of the intents that are in ``state`` failed, with ``problem`` for whoever asks, and has their bytes erased: now,
-    and again after ``erase_again_after`` seconds, when no request of theirs can still be writing."""
+    and again after ``erase_again_after`` seconds, when no request of theirs can still be writing. How many they
+    were."""
+    count = 0
     for upload_id in upload_ids:
         failed = connection.execute(
             update(intents)
@@ -268,6 +277,8 @@ def fail_all(connection: Connection, upload_ids: Iterable[str], state: str, prob
         )
         if failed.rowcount:
             erasing.request(connection, upload_id, erase_again_after)
+            count += 1
+    return count
 
 
 def as_json(problem: Problem) -> dict[str, Any]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select, true
+from sqlalchemy import Connection, Row, case, select, true
 
 from holdfast.assets.names import parse_asset_path
-from holdfast.database.tables import assets, files, intents, versions
+from holdfast.database.tables import assets, files, versions
 from holdfast.errors import NotFound, Problem
 from holdfast.identity.access import Actor
 
@@ -80,10 +80,11 @@ def versions_of(
             files.c.object_key.label("file_key"),
             files.c.content_type.label("file_type"),
             files.c.commit_id,
-            func.coalesce(intents.c.created_at, versions.c.upload_date, type_=versions.c.upload_date.type).label("last_modified"),
+            case((files.c.upload_id == versions.c.upload_id, versions.c.upload_date), else_=files.c.stored_at).label(
+                "last_modified"
+            ),
         )
         .join(files, files.c.version == versions.c.id)
-        .outerjoin(intents, (intents.c.upload_id == files.c.upload_id) & (files.c.upload_id != versions.c.upload_id))
         .where(*of_name)
         .order_by(versions.c.number.desc())
         .limit(limit)

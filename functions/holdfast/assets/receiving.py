@@ -19,7 +19,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from holdfast.assets import dates, intents, labels, names
 from holdfast.assets.intents import StoredFile, Storing, Wishes
-from holdfast.assets.registering import Admission, Check, Registrar
+from holdfast.assets.registering import Admission, Check, Registrar, refusal
 from holdfast.assets.waiting import outcomes
 from holdfast.database import tables as t
 from holdfast.errors import Invalid, Malformed, NotFound, Problem, Unavailable
@@ -239,10 +239,13 @@ class _Upload:
 
     def _fail(self, problem: Problem) -> None:
         assert self._begun is not None
+        assert self._actor is not None
         if self._pending is not None:
             self._pending[0].abort()
         try:
-            intents.fail(self._services.database, self._begun.upload_id, problem, self._services.settings.intent_timeout_seconds)
+            again_after = self._services.settings.intent_timeout_seconds
+            row = refusal(self._actor, self._form.kind, self._asset_path, problem, self._services.clock())
+            intents.fail(self._services.database, self._begun.upload_id, problem, again_after, row)
         except Unavailable:
             return  # its heartbeat ends, and reconcile gives it up
 

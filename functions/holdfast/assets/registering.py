@@ -7,15 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import Connection
 
 from holdfast.assets import intents
 from holdfast.assets.intents import Begun, GivenUp, Opening, Storing
+from holdfast.audit import trail
 from holdfast.errors import Problem, TooLarge, Unavailable
 from holdfast.failpoints import hit
-from holdfast.identity.access import Actor, Claims, authorise
+from holdfast.identity.access import Actor, Claims, authorise, demand
 from holdfast.web.hop import Threads
 from holdfast.web.together import Together
 
@@ -56,18 +58,31 @@ class Registrar:
 
     def _store(self, storings: Sequence[Storing]) -> Sequence[BaseException | None]:
         hit("intent.store.before")
-        stored = self._written(storings, _store_all)
+        stored = self._written(storings, self._store_all)
         hit("intent.store.after")
         return stored
 
     def _admit_all(self, connection: Connection, admissions: Sequence[Admission]) -> list[tuple[Actor, Begun] | BaseException]:
+        now = self._services.clock()
         actors: dict[Claims, Actor | Problem] = {}
         for claims in {admission.claims for admission in admissions}:
-            actors[claims] = _caught(lambda: _uploader(connection, claims))  # noqa: B023  called at once
+            actors[claims] = _caught(lambda: authorise(connection, claims))  # noqa: B023  called at once
         judged = [_caught(lambda: _admitted(connection, admission, actors[admission.claims])) for admission in admissions]  # noqa: B023
         openings = [found for found in judged if isinstance(found, Opening)]
-        begun = iter(intents.begin_all(connection, openings, self._services.clock()) if openings else ())
+        begun = iter(intents.begin_all(connection, openings, now) if openings else ())
+        trail.record(
+            connection,
+            *(
+                refusal(actors[admission.claims], admission.kind, admission.asset_path, found, now)
+                for admission, found in zip(admissions, judged, strict=True)
+                if isinstance(found, Problem)
+            ),
+        )
         return [(found.actor, next(begun)) if isinstance(found, Opening) else found for found in judged]
+
+    def _store_all(self, connection: Connection, storings: Sequence[Storing]) -> list[BaseException | None]:
+        stored = intents.store_all(connection, storings, self._services.clock())
+        return [None if done else GivenUp() for done in stored]
 
     def _written(
         self, items: Sequence[I], act: Callable[[Connection, Sequence[I]], list[R | BaseException]]
@@ -83,16 +98,20 @@ class Registrar:
         return [result for item in items for result in self._written([item], act)]
 
 
-def _uploader(connection: Connection, claims: Claims) -> Actor:
-    actor = authorise(connection, claims, "upload")
-    if actor.quota_bytes is not None and actor.used_bytes >= actor.quota_bytes:
-        raise TooLarge("The workspace's quota is used up.", slug="quota-exceeded")
-    return actor
+def refusal(actor: Actor | Problem, kind: str, asset_path: str, problem: Problem, now: datetime) -> dict[str, Any] | None:
+    """The audit row of an upload of ``kind`` that was refused; None when it is not known whose it was."""
+    if isinstance(actor, Problem):
+        return None
+    who = {"workspace": actor.workspace, "username": actor.username, "issuer": actor.issuer}
+    return trail.entry(kind, now, **who, asset_path=asset_path or None, success=False, problem=problem.slug)
 
 
 def _admitted(connection: Connection, admission: Admission, actor: Actor | Problem) -> Opening:
     if isinstance(actor, Problem):
         raise actor
+    demand(actor, "upload")
+    if actor.quota_bytes is not None and actor.used_bytes >= actor.quota_bytes:
+        raise TooLarge("The workspace's quota is used up.", slug="quota-exceeded")
     if admission.check is not None:
         admission.check(connection, actor)
     return Opening(actor, admission.kind, admission.asset_path, admission.must_be_new, admission.idempotency_key)
@@ -103,7 +122,3 @@ def _caught(act: Callable[[], R]) -> R | Problem:
         return act()
     except Problem as problem:
         return problem
-
-
-def _store_all(connection: Connection, storings: Sequence[Storing]) -> list[BaseException | None]:
-    return [None if stored else GivenUp() for stored in intents.store_all(connection, storings)]

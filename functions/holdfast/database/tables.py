@@ -168,6 +168,7 @@ files = _table(
     Column("sha256", ascii_id(64), nullable=False),
     Column("version", _Id, ForeignKey("versions.id")),  # NULL until it is published
     Column("commit_id", ascii_id(64)),
+    Column("stored_at", UtcDateTime, nullable=False),
     Column("replaced_at", UtcDateTime),  # a later file of the same name took its place within the version
     UniqueConstraint("upload_id", "position"),
     Index(None, "version", "position"),

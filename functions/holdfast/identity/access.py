@@ -101,10 +101,15 @@ def actor(row: Sequence[Any] | None, claims: Claims, *needs: str) -> Actor:
         max_file_bytes=max_file_bytes,
         used_bytes=used_bytes or 0,
     )
-    for permission in needs:
-        if not found.may(permission):
-            raise Forbidden(f"This needs the permission '{permission}'.", permission=permission)
+    demand(found, *needs)
     return found
+
+
+def demand(actor: Actor, *needs: str) -> None:
+    """Raises Forbidden unless ``actor`` has every permission in ``needs``."""
+    for permission in needs:
+        if not actor.may(permission):
+            raise Forbidden(f"This needs the permission '{permission}'.", permission=permission)
 
 
 @cache

@@ -159,6 +159,7 @@ _table(
     Column("sha256", ascii_id(64), nullable=False),
     Column("version", _Id, ForeignKey("versions.id")),
     Column("commit_id", ascii_id(64)),
+    Column("stored_at", UtcDateTime, nullable=False),
     Column("replaced_at", UtcDateTime),
     UniqueConstraint("upload_id", "position"),
     Index(None, "version", "position"),
