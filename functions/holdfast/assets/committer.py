@@ -24,6 +24,7 @@ from sqlalchemy import Connection, Row, select
 from sqlalchemy.exc import DatabaseError
 
 from holdfast.assets import forming, intents, publishing
+from holdfast.assets.forming import Group
 from holdfast.assets.turn import Turn
 from holdfast.assets.waiting import Coming, Waiters, outcomes
 from holdfast.clock import Clock
@@ -33,7 +34,7 @@ from holdfast.database.engine import Database
 from holdfast.database.leases import Lease, LeaseLost
 from holdfast.errors import Invalid, Unavailable
 from holdfast.failpoints import hit
-from holdfast.storage.versions import CommitResult, Entry, EntryRefused, Versions
+from holdfast.storage.versions import CommitResult, EntryRefused, Versions
 
 log = logging.getLogger(__name__)
 
@@ -119,20 +120,21 @@ class Committer:
         hit("commit.lease.after")
         try:
             for operation in self._open_groups(workspace_id):
-                self._carry(lease, workspace_id, operation)
-            formed: str | None
+                self._carry(lease, workspace_id, self._load(operation))
+            idle = False
             while True:
                 if wake:
                     self._gather(workspace_id, wake)
                 hit("commit.form.before")
-                formed, settled = self._under(lease, workspace_id, forming.form)
+                formed = self._under(lease, workspace_id, forming.form)
                 hit("commit.form.after")
-                self._tell(settled)
-                if formed is not None:
-                    self._carry(lease, workspace_id, formed)
-                elif not settled and not (wake and wake.wait(LINGER_SECONDS)):
+                self._tell(formed.settled)
+                if formed.group is not None:
+                    self._carry(lease, workspace_id, formed.group)
+                elif not formed.settled and (wake is None or idle):
                     break
-                if wake:
+                if wake:  # another process's uploads wake nobody here: before it goes, it looks once more
+                    idle = not formed.more and not wake.wait(LINGER_SECONDS)
                     wake.clear()
         except LeaseLost:
             log.warning("lease lost: %s", lease.name)
@@ -155,26 +157,29 @@ class Committer:
             mine = (t.commit_groups.c.workspace_id == workspace_id, t.commit_groups.c.state == "open")
             return list(connection.scalars(select(t.commit_groups.c.operation).where(*mine)))
 
-    def _carry(self, lease: Lease, workspace_id: int, operation: str) -> None:
+    def _load(self, operation: str) -> Group:
+        with self._database.read() as connection:
+            return forming.load(connection, operation)
+
+    def _carry(self, lease: Lease, workspace_id: int, group: Group) -> None:
         """Commits the group and publishes it."""
+        operation = group.operation
         while True:
-            with self._database.read() as connection:
-                workspace = _workspace(connection, workspace_id)
-                puts, deletes = _changes(connection, operation)
             try:
-                result = self._commit(workspace.name, operation, puts, deletes)
+                result = self._commit(group)
                 break
             except EntryRefused as refused:
                 log.warning("entry refused: %s", refused.reason)
                 problem = Invalid("The store does not take a file of this name.", slug="bad-filename")
                 path = refused.path
                 self._tell(self._under(lease, workspace_id, lambda turn: publishing.eject(turn, operation, path, problem)))  # noqa: B023
+                group = self._load(operation)
         hit("commit.publish.before")
         try:
             settled = self._publish(lease, workspace_id, operation, result)
         except LeaseLost:
             # Our commit may have come after our successor's, and on top of them: his next one puts the paths back.
-            paths = [entry.path for entry in puts] + deletes
+            paths = [*(entry.path for entry in group.puts), *group.deletes]
             self._database.write(lambda connection: publishing.remember(connection, workspace_id, paths))
             raise
         hit("commit.publish.after")
@@ -187,13 +192,13 @@ class Committer:
             log.exception("group cannot be published as a whole")
             return self._one_by_one(lease, workspace_id, operation, result)
 
-    def _commit(self, branch: str, operation: str, puts: list[Entry], deletes: list[str]) -> CommitResult:
-        if not puts and not deletes:
+    def _commit(self, group: Group) -> CommitResult:
+        if not group.puts and not group.deletes:
             return CommitResult({})
-        if branch not in self._branches:
-            self._versions.create(branch)
-            self._branches.add(branch)
-        return self._versions.commit(branch, operation, puts, deletes)
+        if group.branch not in self._branches:
+            self._versions.create(group.branch)
+            self._branches.add(group.branch)
+        return self._versions.commit(group.branch, group.operation, group.puts, group.deletes)
 
     def _one_by_one(self, lease: Lease, workspace_id: int, operation: str, result: CommitResult) -> list[str]:
         """The one that cannot be published fails alone."""
@@ -229,14 +234,6 @@ class Committer:
 
 def _workspace(connection: Connection, workspace_id: int) -> Row[Any]:
     return connection.execute(select(t.workspaces).where(t.workspaces.c.id == workspace_id)).one()
-
-
-def _changes(connection: Connection, operation: str) -> tuple[list[Entry], list[str]]:
-    """What the group's commit is to change."""
-    group = connection.execute(select(t.commit_groups).where(t.commit_groups.c.operation == operation)).one()
-    members = select(t.intents.c.upload_id).where(t.intents.c.group_id == operation, t.intents.c.state == "grouped")
-    files = connection.execute(select(t.files).where(t.files.c.upload_id.in_(members))).all()
-    return [Entry(**entry) for entry in group.puts] + [forming.entry_of(f) for f in files], list(group.deletes)
 
 
 def _fail(turn: Turn, operation: str, upload_id: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Row, and_, insert, or_, select, true, update
@@ -26,20 +26,38 @@ MOST = 64
 """Intents in one group: enough that a commit's cost is shared, and few enough that nobody waits long."""
 
 
-def form(turn: Turn) -> tuple[str | None, list[str]]:
-    """The next group's operation id (None when nothing is to be committed), and the upload_ids that were settled without one.
+@dataclass(frozen=True, slots=True)
+class Group:
+    """What one commit on ``branch`` is to change, under its operation id."""
 
-    To be called under ``leases.fence``.
-    """
+    operation: str
+    branch: str
+    puts: Sequence[Entry]
+    deletes: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Formed:
+    """The next group, None when nothing is to be committed; the upload_ids that were settled without one; and whether more is
+    stored than was taken."""
+
+    group: Group | None
+    settled: Sequence[str]
+    more: bool
+
+
+def form(turn: Turn) -> Formed:
+    """To be called under ``leases.fence``."""
     connection, workspace, now = turn.connection, turn.workspace, turn.now
-    waiting = _waiting(connection, workspace.id)
+    waiting, more = _waiting(connection, workspace.id)
     if not waiting:
-        return None, []
+        return Formed(None, [], more)
     sent = _files(connection, t.files.c.upload_id, [i.upload_id for i in waiting])
     assets = _assets(connection, workspace.id, waiting)
     users = {u.id: u for u in connection.execute(select(t.users).where(t.users.c.id.in_({i.user_id for i in waiting})))}
     room = None if workspace.quota_bytes is None else workspace.quota_bytes - workspace.used_bytes
     settled, chosen = [], []
+    puts: list[Entry] = []
     deletes: list[str] = []
     rows = []
     for intent in waiting:
@@ -49,15 +67,26 @@ def form(turn: Turn) -> tuple[str | None, list[str]]:
         if isinstance(verdict, Publish):
             chosen.append(intent)
             deletes += verdict.deletes
+            puts += [entry_of(file, path) for file, path in zip(sent[intent.upload_id], verdict.paths, strict=True)]
             _place(connection, intent.upload_id, state.files, verdict)
             room = None if room is None else room - intent.total_bytes
             continue
         settled.append(intent.upload_id)
         rows.append(_settle(turn, intent, verdict, user))
     trail.record(connection, *rows)
-    if not chosen:
-        return None, settled
-    return _write(turn, chosen, deletes), settled
+    return Formed(_write(turn, chosen, puts, deletes) if chosen else None, settled, more)
+
+
+def load(connection: Connection, operation: str) -> Group:
+    """An open group as it is now."""
+    group = connection.execute(
+        select(t.commit_groups, t.workspaces.c.name)
+        .join(t.workspaces, t.workspaces.c.id == t.commit_groups.c.workspace_id)
+        .where(t.commit_groups.c.operation == operation)
+    ).one()
+    members = select(t.intents.c.upload_id).where(t.intents.c.group_id == operation, t.intents.c.state == "grouped")
+    sent = connection.execute(select(t.files).where(t.files.c.upload_id.in_(members))).all()
+    return Group(operation, group.name, [Entry(**entry) for entry in group.puts] + [entry_of(f) for f in sent], group.deletes)
 
 
 def truth(connection: Connection, workspace_id: int, paths: Iterable[str]) -> tuple[list[Entry], list[str]]:
@@ -78,12 +107,13 @@ def truth(connection: Connection, workspace_id: int, paths: Iterable[str]) -> tu
     return list(found.values()), [path for path in wanted if path not in found]
 
 
-def entry_of(file: Row[Any]) -> Entry:
-    """A row of ``files`` as the versions port takes it."""
-    return Entry(file.path, file.object_key, file.size, file.sha256, file.content_type, file.upload_id)
+def entry_of(file: Row[Any], path: str | None = None) -> Entry:
+    """A row of ``files`` as the versions port takes it; at ``path``, unless that is the row's own."""
+    return Entry(path or file.path, file.object_key, file.size, file.sha256, file.content_type, file.upload_id)
 
 
-def _waiting(connection: Connection, workspace_id: int) -> list[Row[Any]]:
+def _waiting(connection: Connection, workspace_id: int) -> tuple[list[Row[Any]], bool]:
+    """The oldest stored intent of each asset path, and whether more is stored."""
     oldest = connection.execute(
         select(t.intents)
         .where(t.intents.c.workspace_id == workspace_id, t.intents.c.state == "stored")
@@ -93,7 +123,7 @@ def _waiting(connection: Connection, workspace_id: int) -> list[Row[Any]]:
     first: dict[str, Row[Any]] = {}
     for intent in oldest:
         first.setdefault(intent.asset_path, intent)
-    return list(first.values())
+    return list(first.values()), len(oldest) == MOST or len(oldest) > len(first)
 
 
 def _may_upload(user: Row[Any], workspace: Row[Any]) -> bool:
@@ -213,21 +243,21 @@ def _apply_wishes(connection: Connection, version: int, intent: Row[Any]) -> Non
     )
 
 
-def _write(turn: Turn, chosen: Sequence[Row[Any]], deletes: Sequence[str]) -> str:
+def _write(turn: Turn, chosen: Sequence[Row[Any]], puts: Sequence[Entry], deletes: Sequence[str]) -> Group:
     """The group's row, with what has to be put back besides, and its intents' state."""
     connection, workspace_id = turn.connection, turn.workspace.id
     operation = secrets.token_hex(16)
     ids = [i.upload_id for i in chosen]
-    own = set(connection.scalars(select(t.files.c.path).where(t.files.c.upload_id.in_(ids))))
+    own = {entry.path for entry in puts}
     strays = connection.scalars(select(t.strays.c.path).where(t.strays.c.workspace_id == workspace_id).limit(MOST)).all()
-    puts, gone = truth(connection, workspace_id, [p for p in strays if p not in own and p not in deletes])
+    restored, gone = truth(connection, workspace_id, [p for p in strays if p not in own and p not in deletes])
     connection.execute(
         insert(t.commit_groups).values(
             operation=operation,
             workspace_id=workspace_id,
             epoch=turn.epoch,
             state="open",
-            puts=[asdict(entry) for entry in puts],
+            puts=[asdict(entry) for entry in restored],
             deletes=[*deletes, *gone],
             created_at=turn.now,
         )
@@ -235,4 +265,4 @@ def _write(turn: Turn, chosen: Sequence[Row[Any]], deletes: Sequence[str]) -> st
     connection.execute(
         update(t.intents).where(t.intents.c.upload_id.in_(ids)).values(state="grouped", group_id=operation, heartbeat_at=db_now())
     )
-    return operation
+    return Group(operation, turn.workspace.name, [*restored, *puts], [*deletes, *gone])

@@ -120,11 +120,12 @@ def _uploads(
         for i in uploads
     ]
     asset_ids = [row["asset_id"] for row in rows]
-    connection.execute(
-        update(t.versions)
-        .where(t.versions.c.asset_id.in_(asset_ids), t.versions.c.status == "active", t.versions.c.newest == true())
-        .values(newest=false())
-    )
+    if known := [row["asset_id"] for row in rows if row["number"] > 1]:
+        connection.execute(
+            update(t.versions)
+            .where(t.versions.c.asset_id.in_(known), t.versions.c.status == "active", t.versions.c.newest == true())
+            .values(newest=false())
+        )
     connection.execute(insert(t.versions), rows)
     connection.execute(update(t.assets).where(t.assets.c.id.in_(asset_ids)).values(last_number=t.assets.c.last_number + 1))
     ids = [row["upload_id"] for row in rows]
