@@ -38,7 +38,7 @@ class Scale:
 
 FULL = Scale(
     rounds=5,
-    starts=15,
+    starts=9,
     requests=6000,
     many_assets=1_000_000,
     few_assets=1_000,
