@@ -38,7 +38,7 @@ ROWS = {
         "FastAPI with one pooled SELECT, not authorised",
         reading.metadata,
         "ours is one statement and one thread hop as well, and besides checks the token, joins user, workspace and revocations, "
-        "signs a link for the store, and counts the request; that is the difference in processor time.",
+        "signs a link for the store, and counts the request. What each of these costs was not measured apart.",
     ),
     "P4": Row(
         "`assets`: a page of a long list",
@@ -60,16 +60,16 @@ ROWS = {
         "small uploads, acknowledged as versions, MariaDB + SeaweedFS",
         "boto3 `put_object`, 16 threads",
         rate.sql,
-        "a version is the same PUT and, in groups of 16, five statements besides, in five transactions that the uploads of a moment "
-        "share. All clients wait while their group is committed, statement after statement: processor time of all processes together "
-        "then came to about half of what two processors have (one run, looked at once). Our own process takes three times MariaDB's "
-        "time for it; how much of that is SQLAlchemy's was not measured apart.",
+        "a version is the same PUT and, in groups of 16, five statements besides, in five transactions that the uploads of a "
+        "moment share. All clients wait while their group is committed, statement after statement: the processor time of all "
+        "processes together came to about half of what two processors have (looked at once, in one run). Our own process takes "
+        "three times MariaDB's time for it; how much of that is SQLAlchemy's was not measured apart.",
     ),
     "P7 lakefs": Row(
         "the same with lakeFS",
         "boto3 `put_object`, 16 threads",
         rate.lakefs,
-        "as with sql, and each upload is staged with a call of its own, each group looks for its operation in the last 100 commits, "
-        "and lakeFS runs on the same processors. Which of these weighs most was not measured.",
+        "as with sql, and each upload is staged with a call of its own, each group looks for its operation in the last 100 "
+        "commits, and lakeFS runs on the same processors. Which of these weighs most was not measured.",
     ),
 }
