@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from starlette.types import ASGIApp
 
@@ -32,16 +32,16 @@ def served(app: ASGIApp) -> Iterator[tuple[str, int]]:
 
 
 def said(address: tuple[str, int], *pieces: bytes, end: bool = False) -> bytes:
-    """What the server answers to these bytes, until it closes or says nothing more for a second; ``end``: we hang up first."""
-    with socket.create_connection(address, timeout=1) as connection:
-        for piece in pieces:
-            connection.sendall(piece)
-        if end:
-            connection.shutdown(socket.SHUT_WR)
+    """What the server answers to these bytes, until it closes or says nothing more for a few seconds; ``end``: we hang up, unless
+    the server, which need not read to the end what it refuses, has hung up before."""
+    with socket.create_connection(address, timeout=3) as connection:
+        with suppress(OSError):
+            for piece in pieces:
+                connection.sendall(piece)
+            if end:
+                connection.shutdown(socket.SHUT_WR)
         answer = b""
-        try:
+        with suppress(TimeoutError, ConnectionResetError):
             while more := connection.recv(65_536):
                 answer += more
-        except TimeoutError:
-            pass
         return answer
