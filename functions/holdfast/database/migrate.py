@@ -9,7 +9,7 @@ and a database that is ahead of its functions is left as it is.
 before it makes (``checkfirst``, ``if_not_exists``). On SQLite the whole upgrade is one transaction.
 
 A new one: ``alembic revision --rev-id 0002 -m "what it brings"``. Revisions are four digits and count up; the same change goes into
-``tables.py``, and a test compares the two.
+``tables/``, and a test compares the two.
 """
 
 from __future__ import annotations

@@ -1,8 +1,4 @@
-"""All tables. The migrations (``migrations/``) make them; a test says when the two differ.
-
-Ids are BIGINT and grow; what a client sees of them is never the number alone. Moments are UTC with microseconds. Every state that
-can change has a ``revision``: a transition is an UPDATE that names the revision it saw, so a late one changes nothing.
-"""
+"""The tables of identity, assets, commits, background work and the trail."""
 
 from __future__ import annotations
 
@@ -14,40 +10,22 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
-    MetaData,
     SmallInteger,
     String,
-    Table,
     Text,
     UniqueConstraint,
     false,
     text,
 )
-from sqlalchemy.schema import SchemaItem
 
+from holdfast.database.tables.base import Id, table
 from holdfast.database.types import UtcDateTime, ascii_id, exact
-
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
-
-_Id = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up by itself in INTEGER only
-
-
-def _table(name: str, *columns: SchemaItem) -> Table:
-    return Table(name, metadata, *columns, mysql_engine="InnoDB", mysql_charset="utf8mb4", mysql_collate="utf8mb4_bin")
-
 
 # -- identity ----------------------------------------------------------------------------------------------------------
 
-workspaces = _table(
+workspaces = table(
     "workspaces",
-    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("id", Id, primary_key=True, autoincrement=True),
     # The branch, `<user>_space`. Folded to one case it is unique for ever: a name is never given again.
     Column("name", exact(80), nullable=False),
     Column("name_folded", exact(80), nullable=False, unique=True),
@@ -60,15 +38,15 @@ workspaces = _table(
     Column("deleted_at", UtcDateTime),
 )
 
-users = _table(
+users = table(
     "users",
-    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("id", Id, primary_key=True, autoincrement=True),
     Column("issuer", exact(255), nullable=False, server_default=""),  # "" is Holdfast itself
     Column("username", exact(64), nullable=False),
     # issuer and username folded to one case while the user is live; NULL afterwards, so that a shared user's name is free again.
     Column("name_folded", exact(330), unique=True),
     Column("password_hash", ascii_id(128)),
-    Column("workspace_id", _Id, ForeignKey("workspaces.id")),  # NULL: a platform admin without a workspace of his own
+    Column("workspace_id", Id, ForeignKey("workspaces.id")),  # NULL: a platform admin without a workspace of his own
     Column("permissions", ascii_id(255), nullable=False, server_default=""),  # comma separated, sorted
     Column("platform_admin", Boolean, nullable=False, server_default=false()),
     # Tokens issued before this moment's count are void: raised by a new password and by "revoke all".
@@ -78,13 +56,13 @@ users = _table(
     Index(None, "workspace_id", "username"),
 )
 
-revoked_tokens = _table(
+revoked_tokens = table(
     "revoked_tokens",
     Column("jti", ascii_id(32), primary_key=True),
     Column("expires_at", UtcDateTime, nullable=False, index=True),
 )
 
-login_failures = _table(
+login_failures = table(
     "login_failures",
     Column("subject", ascii_id(64), primary_key=True),  # sha256 of what is throttled: a user name, or a client's address
     Column("failures", Integer, nullable=False),
@@ -92,7 +70,7 @@ login_failures = _table(
     Column("blocked_until", UtcDateTime),
 )
 
-invitations = _table(
+invitations = table(
     "invitations",
     Column("code_sha256", ascii_id(64), primary_key=True),
     Column("created_at", UtcDateTime, nullable=False),
@@ -102,10 +80,10 @@ invitations = _table(
 
 # -- assets ------------------------------------------------------------------------------------------------------------
 
-assets = _table(
+assets = table(
     "assets",
-    Column("id", _Id, primary_key=True, autoincrement=True),
-    Column("workspace_id", _Id, ForeignKey("workspaces.id"), nullable=False),
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("workspace_id", Id, ForeignKey("workspaces.id"), nullable=False),
     Column("asset_path", exact(400), nullable=False),
     # As given. Another name that makes the same asset_path is refused, never merged.
     Column("primary_filename", exact(255), nullable=False),
@@ -114,11 +92,11 @@ assets = _table(
     UniqueConstraint("workspace_id", "asset_path"),
 )
 
-versions = _table(
+versions = table(
     "versions",
-    Column("id", _Id, primary_key=True, autoincrement=True),
-    Column("workspace_id", _Id, ForeignKey("workspaces.id"), nullable=False),
-    Column("asset_id", _Id, ForeignKey("assets.id"), nullable=False),
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("workspace_id", Id, ForeignKey("workspaces.id"), nullable=False),
+    Column("asset_id", Id, ForeignKey("assets.id"), nullable=False),
     Column("asset_path", exact(400), nullable=False),
     Column("number", Integer, nullable=False),  # 1, 2, 3 … within the asset: the order of versions, whatever the clocks said
     Column("version_id", ascii_id(64), nullable=False),  # the commit that brought the primary file
@@ -153,10 +131,10 @@ versions = _table(
     Index("ix_versions_expiring", "workspace_id", "status", "destroy_date"),
 )
 
-files = _table(
+files = table(
     "files",
-    Column("id", _Id, primary_key=True, autoincrement=True),
-    Column("workspace_id", _Id, ForeignKey("workspaces.id"), nullable=False),
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("workspace_id", Id, ForeignKey("workspaces.id"), nullable=False),
     Column("upload_id", ascii_id(32), nullable=False),
     Column("position", Integer, nullable=False),  # 0, 1, 2 … within the upload
     Column("object_key", ascii_id(200), nullable=False, unique=True),
@@ -166,7 +144,7 @@ files = _table(
     Column("content_type", ascii_id(255), nullable=False),
     Column("size", BigInteger, nullable=False),
     Column("sha256", ascii_id(64), nullable=False),
-    Column("version", _Id, ForeignKey("versions.id")),  # NULL until it is published
+    Column("version", Id, ForeignKey("versions.id")),  # NULL until it is published
     Column("commit_id", ascii_id(64)),
     Column("stored_at", UtcDateTime, nullable=False),
     Column("replaced_at", UtcDateTime),  # a later file of the same name took its place within the version
@@ -175,12 +153,12 @@ files = _table(
     Index("ix_files_path", "workspace_id", "path", "id"),
 )
 
-intents = _table(
+intents = table(
     "intents",
-    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("id", Id, primary_key=True, autoincrement=True),
     Column("upload_id", ascii_id(32), nullable=False, unique=True),
-    Column("workspace_id", _Id, ForeignKey("workspaces.id"), nullable=False),
-    Column("user_id", _Id, ForeignKey("users.id"), nullable=False),
+    Column("workspace_id", Id, ForeignKey("workspaces.id"), nullable=False),
+    Column("user_id", Id, ForeignKey("users.id"), nullable=False),
     Column("kind", ascii_id(16), nullable=False),  # upload | add-files
     # open → stored → grouped → published | failed;  open → failed.  A failed one's bytes are erased, then it is `erased`.
     Column("state", ascii_id(16), nullable=False),
@@ -196,7 +174,7 @@ intents = _table(
     Column("total_bytes", BigInteger, nullable=False, server_default=text("0")),
     Column("attempts", SmallInteger, nullable=False, server_default=text("0")),  # groups it was in that could not be published
     Column("group_id", ascii_id(32), index=True),
-    Column("version", _Id),  # what came of it
+    Column("version", Id),  # what came of it
     Column("unchanged", Boolean, nullable=False, server_default=false()),
     Column("problem", JSON),  # what went wrong: {status, slug, detail, extra}
     Column("heartbeat_at", UtcDateTime, nullable=False),  # by the database's clock, while bytes flow
@@ -206,10 +184,10 @@ intents = _table(
     Index(None, "state", "heartbeat_at"),
 )
 
-commit_groups = _table(
+commit_groups = table(
     "commit_groups",
     Column("operation", ascii_id(32), primary_key=True),  # carried by the commit
-    Column("workspace_id", _Id, ForeignKey("workspaces.id"), nullable=False),
+    Column("workspace_id", Id, ForeignKey("workspaces.id"), nullable=False),
     Column("epoch", BigInteger, nullable=False),  # of the committer's lease
     Column("state", ascii_id(16), nullable=False),  # open | settled
     Column("puts", JSON, nullable=False),  # beside the intents' files: strays put back
@@ -219,26 +197,26 @@ commit_groups = _table(
     Index(None, "state", "created_at"),
 )
 
-strays = _table(
+strays = table(
     "strays",
-    Column("workspace_id", _Id, ForeignKey("workspaces.id"), primary_key=True),
+    Column("workspace_id", Id, ForeignKey("workspaces.id"), primary_key=True),
     Column("path", exact(700), primary_key=True),
 )
 
 # -- the versions port's sql adapter -----------------------------------------------------------------------------------
 
-branches = _table(
+branches = table(
     "branches",
-    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("id", Id, primary_key=True, autoincrement=True),
     Column("name", exact(80), nullable=False, unique=True),
     Column("head", ascii_id(64), nullable=False, server_default=""),  # the newest commit; "" before the first
     Column("number", BigInteger, nullable=False, server_default=text("0")),  # of that commit
 )
 
-commits = _table(
+commits = table(
     "commits",
     Column("id", ascii_id(64), primary_key=True),
-    Column("branch_id", _Id, ForeignKey("branches.id"), nullable=False),
+    Column("branch_id", Id, ForeignKey("branches.id"), nullable=False),
     Column("number", BigInteger, nullable=False),  # 1, 2, 3 … along the branch
     Column("parent", ascii_id(64), nullable=False),
     Column("operation", ascii_id(32), nullable=False),
@@ -247,10 +225,10 @@ commits = _table(
     UniqueConstraint("branch_id", "number"),
 )
 
-commit_entries = _table(
+commit_entries = table(
     "commit_entries",
     # In this order, so that the key finds what any commit holds at a path: the path's highest number up to the commit's.
-    Column("branch_id", _Id, ForeignKey("branches.id"), primary_key=True),
+    Column("branch_id", Id, ForeignKey("branches.id"), primary_key=True),
     Column("path_sha256", ascii_id(64), primary_key=True),  # a path itself is too long for a key
     Column("number", BigInteger, primary_key=True),  # of the commit
     Column("path", exact(1024), nullable=False),
@@ -263,7 +241,7 @@ commit_entries = _table(
 
 # -- background work, leases, audit ------------------------------------------------------------------------------------
 
-leases = _table(
+leases = table(
     "leases",
     Column("name", ascii_id(80), primary_key=True),
     Column("holder", ascii_id(64), nullable=False),
@@ -271,12 +249,12 @@ leases = _table(
     Column("expires_at", UtcDateTime, nullable=False),
 )
 
-jobs = _table(
+jobs = table(
     "jobs",
-    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("id", Id, primary_key=True, autoincrement=True),
     Column("kind", ascii_id(40), nullable=False),
-    Column("workspace_id", _Id),
-    Column("user_id", _Id),
+    Column("workspace_id", Id),
+    Column("user_id", Id),
     Column("payload", JSON, nullable=False),
     Column("state", ascii_id(16), nullable=False),  # pending | running | done | dead
     Column("priority", SmallInteger, nullable=False, server_default=text("5")),  # 0 … 10, higher first
@@ -292,9 +270,9 @@ jobs = _table(
     Index(None, "workspace_id", "id"),
 )
 
-audit = _table(
+audit = table(
     "audit",
-    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("id", Id, primary_key=True, autoincrement=True),
     Column("at", UtcDateTime, nullable=False),
     Column("workspace", exact(80)),  # by name and without foreign keys: the trail outlives what it is about
     Column("issuer", exact(255), nullable=False, server_default=""),
