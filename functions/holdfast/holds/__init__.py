@@ -1,0 +1,1 @@
+"""Legal holds: what is held is not deleted, by whatever path."""

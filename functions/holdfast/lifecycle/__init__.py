@@ -1,0 +1,1 @@
+"""The declared end of life: planning, sweeping and purging what policies say is due."""

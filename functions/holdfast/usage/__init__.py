@@ -1,0 +1,1 @@
+"""What workspaces hold, in bytes and versions, from counters."""
