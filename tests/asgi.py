@@ -20,7 +20,7 @@ class Http:
     """
 
     def __init__(self, app: App, headers: dict[str, str] | None = None) -> None:
-        self._app, self._headers = app, headers or {}
+        self._app, self.headers = app, headers or {}
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="http", daemon=True)
 
@@ -40,7 +40,7 @@ class Http:
 
     def request(self, method: str, path: str, **options: Any) -> httpx.Response:
         """``options`` are httpx's: headers, files, data, content, json, params."""
-        sending = send(self._app, method, path, headers={**self._headers, **(options.pop("headers", None) or {})}, **options)
+        sending = send(self._app, method, path, headers={**self.headers, **(options.pop("headers", None) or {})}, **options)
         return asyncio.run_coroutine_threadsafe(sending, self._loop).result()
 
     def get(self, path: str, **options: Any) -> httpx.Response:

@@ -21,6 +21,7 @@ from holdfast.identity import workspaces
 from holdfast.jobs import upkeep as jobs_upkeep
 from holdfast.jobs.queue import Job
 from holdfast.jobs.worker import Handler, Worker
+from holdfast.lifecycle.own import sweep_own
 from holdfast.services import Services
 
 _log = logging.getLogger(__name__)
@@ -60,6 +61,7 @@ def _round(services: Services) -> Reconciled:
     reconciled = reconcile(services)
     for subject in (identity_upkeep, assets_upkeep, jobs_upkeep):
         subject.clean(services)
+    sweep_own(services)
     return reconciled
 
 

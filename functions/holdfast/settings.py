@@ -81,6 +81,10 @@ class Settings(BaseSettings):
     default_quota_bytes: int | None = Field(None, ge=0, description="Quota of a new workspace, in bytes. Empty: none.")
     max_files: int = Field(100, ge=1, le=1000, description="Most files in one upload.")
     undo_days: int = Field(7, ge=0, le=3650, description="Days for which a destroyed version can be restored.")
+    policies: Path | None = Field(
+        None,
+        description="Folder of AssetPolicies, one YAML file each. Empty: `policies` under `data`.",
+    )
     commit_wait_seconds: int = Field(20, ge=1, le=600, description="How long an upload waits for its commit before it answers 503.")
     intent_timeout_seconds: int = Field(
         300, ge=1, description="An upload from which nothing was heard for so long is given up, and its bytes go."
@@ -100,6 +104,11 @@ class Settings(BaseSettings):
     def database(self) -> str:
         """The database's URL, whichever way it came about."""
         return self.database_url or f"sqlite:///{self.data.absolute() / 'holdfast.db'}"
+
+    @property
+    def policies_folder(self) -> Path:
+        """The folder of AssetPolicies, whichever way it came about."""
+        return self.policies or self.data / "policies"
 
 
 class _SecretFiles(PydanticBaseSettingsSource):

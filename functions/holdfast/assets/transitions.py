@@ -42,8 +42,10 @@ class State(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """Out of default lists, still readable, and it takes no new files."""
+    """Out of default lists, still readable, and it takes no new files. ``by_own_date``: because its own archive date has passed, so
+    that this date and what counts from it stay as they were promised."""
 
+    by_own_date: bool = False
     operation: ClassVar[str] = "archive"
 
 
@@ -100,8 +102,8 @@ def step(version: State, action: Action, now: datetime, undo_days: int) -> dict[
     """The columns that ``action`` changes, with their new values. ``undo_days`` is how long a destroyed version can be restored.
     Raises Conflict when the version's state does not allow it, Held."""
     match action:
-        case Archive():
-            return _archive(version, now)
+        case Archive(by_own_date):
+            return _archive(version, now, by_own_date)
         case Destroy():
             return _destroy(version, now, undo_days)
         case Restore():
@@ -113,11 +115,11 @@ def step(version: State, action: Action, now: datetime, undo_days: int) -> dict[
             return {"labels": dict(labels)}
 
 
-def _archive(version: State, now: datetime) -> dict[str, Any]:
+def _archive(version: State, now: datetime, by_own_date: bool) -> dict[str, Any]:
     _refuse_destroyed(version)
     if version.status == "archived":
         raise _conflict(version, "The version is archived already.")
-    return _archived(version, now)
+    return {"status": "archived"} if by_own_date else _archived(version, now)
 
 
 def _archived(version: State, now: datetime) -> dict[str, Any]:
@@ -139,7 +141,7 @@ def _restore(version: State, now: datetime) -> dict[str, Any]:
     if version.status == "destroyed":
         if version.phase != "condemned":
             raise _conflict(version, "The version's bytes are being erased or are gone: it cannot be restored any more.")
-        return {**_archived(version, now), "phase": None, "purge_after": None}
+        return {**_archived(version, now), "active_since": now, "phase": None, "purge_after": None}
     archive_date, destroy_date = dates.of_active(now, version.archive_ttl, version.destroy_ttl)
     return {"status": "active", "active_since": now, "archive_date": archive_date, "destroy_date": destroy_date}
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from holdfast.requests import request_id
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from sqlalchemy import ColumnElement, Connection
 
     from holdfast.database.direct import Transaction
 
@@ -54,6 +54,17 @@ def record(connection: Connection, *entries: dict[str, Any] | None) -> None:
     rows: Sequence[dict[str, Any]] = [row for row in entries if row is not None]
     if rows:
         connection.execute(insert(audit), list(rows))
+
+
+def record_versions(connection: Connection, row: dict[str, Any], which: ColumnElement[bool]) -> None:
+    """Adds ``row`` once for each of the rows of ``versions`` that ``which`` chooses, in one statement."""
+    from sqlalchemy import insert, literal, select
+
+    from holdfast.database.tables import audit, versions
+
+    columns = {name: literal(value, audit.c[name].type) for name, value in row.items()}
+    columns |= {"asset_path": versions.c.asset_path, "version_id": versions.c.version_id}
+    connection.execute(insert(audit).from_select(list(columns), select(*columns.values()).where(which).order_by(versions.c.id)))
 
 
 def record_direct(transaction: Transaction, row: dict[str, Any]) -> None:

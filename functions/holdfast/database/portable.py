@@ -3,6 +3,7 @@
     ``:name``            a parameter
     ``{now}``            the database's present: the clock of leases and claims
     ``{now + :name}``    that many whole seconds later (earlier, when negative)
+    ``{index name}``     after a table: it is read along this index, whatever the database thinks of it
 
 What stands in quotes stays as it is. A moment is an aware datetime on the way in, whatever the zone, and UTC on the way out.
 """
@@ -16,6 +17,7 @@ from functools import lru_cache
 _TOKEN = re.compile(
     r"""(?P<quoted>'[^']*'|"[^"]*"|`[^`]*`)"""
     r"""|\{now(?:\s*\+\s*:(?P<later>[a-z_][a-z0-9_]*))?(?P<now>\})"""
+    r"""|\{index\s+(?P<index>\w+)\}"""
     r"""|(?<![:\w]):(?P<name>[a-z_][a-z0-9_]*)"""
     r"""|(?P<percent>%)"""
 )
@@ -28,6 +30,8 @@ def mysql(statement: str) -> str:
     def put(found: re.Match[str]) -> str:
         if found["quoted"] or found["percent"]:
             return found[0].replace("%", "%%")
+        if found["index"]:
+            return f"FORCE INDEX ({found['index']})"
         if found["name"]:
             return f"%({found['name']})s"
         return f"DATE_ADD(UTC_TIMESTAMP(6), INTERVAL %({found['later']})s SECOND)" if found["later"] else "UTC_TIMESTAMP(6)"
@@ -40,6 +44,8 @@ def sqlite(statement: str) -> str:
     """In sqlite3's named style, which is ours."""
 
     def put(found: re.Match[str]) -> str:
+        if found["index"]:
+            return f"INDEXED BY {found['index']}"
         if not found["now"]:
             return found[0]
         later = f", (:{found['later']}) || ' seconds'" if found["later"] else ""

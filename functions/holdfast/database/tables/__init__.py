@@ -20,6 +20,7 @@ from holdfast.database.tables.core import (
     versions,
     workspaces,
 )
+from holdfast.database.tables.runs import policies, run_items, run_workspaces, runs
 
 __all__ = [
     "assets",
@@ -35,7 +36,11 @@ __all__ = [
     "leases",
     "login_failures",
     "metadata",
+    "policies",
     "revoked_tokens",
+    "run_items",
+    "run_workspaces",
+    "runs",
     "strays",
     "users",
     "versions",

@@ -6,22 +6,34 @@ can change has a ``revision``: a transition is an UPDATE that names the revision
 
 from __future__ import annotations
 
+from functools import partial
+
 from sqlalchemy import BigInteger, Integer, MetaData, Table
 from sqlalchemy.schema import SchemaItem
 
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
+
+def empty() -> MetaData:
+    """Without tables; keys and indexes in it get our names."""
+    return MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+metadata = empty()
 
 Id = BigInteger().with_variant(Integer, "sqlite")
 """SQLite counts up by itself in INTEGER only."""
 
 
-def table(name: str, *columns: SchemaItem) -> Table:
-    """A table of ours, the same on every database."""
+def table_in(metadata: MetaData, name: str, *columns: SchemaItem) -> Table:
+    """A table, the same on every database."""
     return Table(name, metadata, *columns, mysql_engine="InnoDB", mysql_charset="utf8mb4", mysql_collate="utf8mb4_bin")
+
+
+table = partial(table_in, metadata)
+"""``table(name, *columns)``: a table of ours."""

@@ -129,6 +129,7 @@ versions = table(
     Index("ix_versions_newest", "workspace_id", "status", "newest", "asset_path", "number"),
     Index("ix_versions_all", "workspace_id", "status", "asset_path", "number"),
     Index("ix_versions_expiring", "workspace_id", "status", "destroy_date"),
+    Index("ix_versions_archiving", "workspace_id", "status", "archive_date"),
 )
 
 files = table(

@@ -1,0 +1,243 @@
+"""A sweep: a policy's plan, its guard, and its acts batch by batch. What a CronJob runs, ``holdfast sweep``, and the scheduler of
+``holdfast serve``.
+
+Two runs of one policy's action never overlap (a lease in SQL, held through every batch), and no version is acted on twice: each is
+looked at once more under its asset's lock. A run that is stopped, or whose process dies, has done whole batches, and the next one
+plans anew. The policies are looked at again before each batch: what is suspended, deleted or changed stops there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, Row, select
+
+from holdfast.database.tables import workspaces
+from holdfast.errors import Invalid, NotFound
+from holdfast.failpoints import hit
+from holdfast.lifecycle import facts, points, runs
+from holdfast.lifecycle.batch import Done, Order, carry_out
+from holdfast.lifecycle.lease import Held
+from holdfast.lifecycle.planning import Plan, plan, tripped
+from holdfast.lifecycle.runs import Cause
+from holdfast.policies import folder, inforce
+from holdfast.policies.due import Action, Facts, Rule
+from holdfast.policies.folder import Folder
+from holdfast.policies.model import AssetPolicy
+
+if TYPE_CHECKING:
+    from holdfast.services import Services
+
+assert points
+
+BATCH = 500
+"""Versions of one transaction."""
+APPROVE = "holdfast.dev/approve-plan"
+"""The annotation whose value are digests of plans, comma separated, that may go on although the guard stopped them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is asked of a sweep. ``as_of``: the instant that it plans for (default: now). ``digest``: nothing happens unless this is
+    the plan's. ``approve``: digests beside those that the policy's annotation names. ``stop`` is asked before each batch,
+    ``progress`` told after each: versions looked at, and how many there are."""
+
+    as_of: datetime | None = None
+    digest: str | None = None
+    approve: Sequence[str] = ()
+    cause: Cause = runs.MANUAL
+    stop: Callable[[], bool] = lambda: False
+    progress: Callable[[int, int], None] = lambda _done, _all: None
+
+
+@dataclass
+class Outcome:
+    """How a sweep ended. ``state``: done, guarded, changed, stopped; preview or suspended, where the policy does not enforce."""
+
+    state: str
+    run: int | None = None
+    plan: Plan | None = None
+    guard: dict[str, Any] | None = None
+    done: Done = field(default_factory=Done)
+    seconds: float = 0.0
+
+
+def sweep(services: Services, source: Path, key: str, action: Action, asked: Request = Request()) -> Outcome:
+    """Runs one action of the policy ``key`` (namespace/name) of the folder ``source``, to its end. Raises NotFound, Invalid (a
+    policy of the folder cannot be read, or this one has no such action), Conflict (another run is under way), Unavailable."""
+    began = time.monotonic()
+    known = folder.read(source)
+    known.check()
+    inforce.remember(services.database, known.policies.values(), services.clock())
+    policy = _find(known, key)
+    rule = Rule(policy)
+    if not rule.acts(action):
+        raise Invalid(f"{key} has no {action}.")
+    if policy.spec.suspend:
+        return Outcome("suspended")
+    if not policy.enforcing:
+        made = preview(services, policy, known, action, asked.as_of)
+        return Outcome("preview", plan=made, guard=tripped(policy.spec.guard, made), seconds=time.monotonic() - began)
+    with Held(services.database, f"sweep:{hashlib.sha256(key.encode()).hexdigest()[:32]}:{action}") as lease:
+        outcome = _Sweep(services, source, known, rule, action, asked, lease).run()
+    outcome.seconds = time.monotonic() - began
+    return outcome
+
+
+def preview(services: Services, policy: AssetPolicy, known: Folder, action: Action, as_of: datetime | None = None) -> Plan:
+    """What the policy would do, as if it were enforced beside those that are. Writes nothing. Raises DatabaseUnavailable."""
+    rule = Rule(policy)
+    rivals = rivals_of(known, policy.key)
+    return plan(rule, rivals, action, as_of or services.clock(), _versions(services, _reached(services, rule)))
+
+
+def rivals_of(known: Folder, key: str) -> list[Rule]:
+    """The other policies that enforce, as rules."""
+    return [Rule(policy) for policy in known.policies.values() if policy.enforcing and policy.key != key]
+
+
+def _find(known: Folder, key: str) -> AssetPolicy:
+    policy = known.policies.get(key)
+    if policy is None:
+        raise NotFound(f"There is no policy {key}.")
+    return policy
+
+
+def _reached(services: Services, rule: Rule) -> Sequence[Any]:
+    with services.database.read() as connection:
+        found = select(workspaces.c.id, workspaces.c.name).where(workspaces.c.state == "active").order_by(workspaces.c.name)
+        return [row for row in connection.execute(found).all() if rule.reaches(row.name)]
+
+
+def _versions(services: Services, where: Iterable[Row[Any]]) -> Iterator[Facts]:
+    for row in where:
+        yield from facts.of_workspace(services.direct, row.id, row.name)
+
+
+class _Sweep:
+    def __init__(
+        self, services: Services, source: Path, known: Folder, rule: Rule, action: Action, asked: Request, lease: Held
+    ) -> None:
+        self._services, self._source, self._asked, self._lease = services, source, asked, lease
+        self._known, self._rule, self._action = known, rule, action
+        self._stamp = _stamp(source)
+
+    def run(self) -> Outcome:
+        policy, clock = self._rule.policy, self._services.clock
+        digests = [*self._asked.approve, *_annotated(policy)]
+        with self._services.database.read() as connection:
+            approval = runs.approved(connection, policy.key, self._action, digests)
+        as_of = self._asked.as_of or (approval.as_of if approval is not None else clock())
+        cause = self._asked.cause if approval is None else replace(self._asked.cause, trigger="approval")
+        hit("sweep.begin.before")
+        run = self._lease.write(lambda connection: runs.begin(connection, policy.key, self._action, as_of, cause, clock()))
+        hit("sweep.begin.after")
+        try:
+            return self._carry_on(run, as_of, approval)
+        except Exception as error:
+            message = f"{type(error).__name__}: {error}"
+            self._lease.write(lambda connection: runs.end(connection, run, "failed", clock(), message))
+            raise
+
+    def _carry_on(self, run: int, as_of: datetime, approval: Row[Any] | None) -> Outcome:
+        clock, guard = self._services.clock, self._rule.policy.spec.guard
+        rivals = rivals_of(self._known, self._rule.key)
+        versions = _versions(self._services, _reached(self._services, self._rule))
+        made = plan(self._rule, rivals, self._action, as_of, self._lease.prolonged(versions))
+        wanted = approval.digest if approval is not None else self._asked.digest
+        broken = None if approval is not None else tripped(guard, made)
+        state = "changed" if wanted is not None and wanted != made.digest else "running" if broken is None else "guarded"
+        hit("sweep.plan.before")
+
+        def note(connection: Connection) -> None:
+            runs.note_plan(connection, run, made, broken, state, clock())
+            if approval is not None:
+                runs.use_up(connection, approval.id, "changed" if state == "changed" else "approved")
+
+        self._lease.write(note)
+        hit("sweep.plan.after")
+        if state != "running":
+            return Outcome(state, run, made, broken)
+        order = Order(run, self._action, as_of, self._rule, rivals, self._rule.policy.spec.undo_days)
+        state, done = self._batches(order, made)
+        hit("sweep.end.before")
+        self._lease.write(lambda connection: runs.end(connection, run, state, clock()))
+        hit("sweep.end.after")
+        return Outcome(state, run, made, None, done)
+
+    def _batches(self, order: Order, made: Plan) -> tuple[str, Done]:
+        total, looked_at = Done(), 0
+        with self._services.database.read() as connection:
+            ids = {row.name: row.id for row in connection.execute(select(workspaces.c.id, workspaces.c.name))}
+        for workspace, batch in _batched(made):
+            if self._asked.stop():
+                return "stopped", total
+            now_in_force = self._in_force(order)
+            if now_in_force is None:
+                return "stopped", total
+            order = now_in_force
+            act(self._services, self._lease.write, order, ids[workspace], workspace, batch, total)
+            looked_at += len(batch)
+            self._asked.progress(looked_at, made.due_items)
+        return "done", total
+
+    def _in_force(self, order: Order) -> Order | None:
+        """The order under the policies as they are now; None when this one is not in force any more as it was planned."""
+        stamp = _stamp(self._source)
+        if stamp == self._stamp:
+            return order
+        known = folder.read(self._source)
+        policy = known.policies.get(self._rule.key)
+        if known.wrong or policy is None or policy.spec != self._rule.policy.spec:
+            return None
+        self._stamp = stamp
+        return replace(order, rivals=rivals_of(known, policy.key))
+
+
+def act(
+    services: Services,
+    write: Callable[[Callable[[Connection], Done]], Done],
+    order: Order,
+    workspace_id: int,
+    workspace: str,
+    ids: Sequence[int],
+    total: Done,
+) -> None:
+    """One batch of a run, in one transaction by ``write``; ``total`` counts it. Raises Unavailable."""
+    now = services.clock()
+
+    def change(connection: Connection) -> Done:
+        batch = carry_out(connection, order, workspace_id, workspace, ids, now, ())
+        so_far = Done(total.items, total.bytes, total.skipped.copy())
+        so_far.add(batch)
+        runs.note_batch(connection, order.run, workspace_id, batch, so_far)
+        hit("sweep.batch.commit.before")
+        return batch
+
+    hit("sweep.batch.before")
+    total.add(write(change))
+    hit("sweep.batch.after")
+
+
+def _batched(made: Plan) -> Iterator[tuple[str, Sequence[int]]]:
+    ends = [*(begin for _, begin in made.sections[1:]), len(made.ids)]
+    for (workspace, begin), end in zip(made.sections, ends, strict=False):
+        for at in range(begin, end, BATCH):
+            yield workspace, made.ids[at : min(at + BATCH, end)]
+
+
+def _annotated(policy: AssetPolicy) -> list[str]:
+    said = policy.metadata.annotations.get(APPROVE, "")
+    return [digest.strip() for digest in said.split(",") if digest.strip()]
+
+
+def _stamp(source: Path) -> object:
+    """Another one whenever the folder's files have changed."""
+    files = source.glob(f"*{folder.SUFFIX}") if source.is_dir() else ()
+    return sorted((path.name, stat.st_mtime_ns, stat.st_size, stat.st_ino) for path in files if (stat := path.stat()))

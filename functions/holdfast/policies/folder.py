@@ -1,0 +1,106 @@
+"""A folder of AssetPolicies, one YAML file each: the embedded default's, and what a job in a cluster has its ConfigMap as.
+
+A file is named ``<namespace>.<name>.yaml``. A file that cannot be read as a policy is told, never passed over: it may be the one
+that keeps what the others would destroy.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from holdfast.errors import Invalid
+from holdfast.policies.model import AssetPolicy, dump
+
+SUFFIX = ".yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """What is in one: the policies by their keys, and by file name what is wrong with the others."""
+
+    policies: Mapping[str, AssetPolicy]
+    wrong: Mapping[str, str]
+
+    def check(self) -> None:
+        """Raises Invalid when a file cannot be read as a policy."""
+        if self.wrong:
+            name, message = next(iter(self.wrong.items()))
+            raise Invalid(f"{name} is no AssetPolicy that can be read: {message}", slug="bad-policy")
+
+
+def read(folder: Path) -> Folder:
+    """All that is in it. No folder is an empty one. Raises OSError."""
+    policies: dict[str, AssetPolicy] = {}
+    wrong: dict[str, str] = {}
+    for path in sorted(folder.glob(f"*{SUFFIX}")) if folder.is_dir() else ():
+        try:
+            policy = parse(path.read_text())
+        except Invalid as error:
+            wrong[path.name] = error.detail
+        except FileNotFoundError:  # removed since it was listed
+            continue
+        else:
+            policies[policy.key] = policy
+    return Folder(policies, wrong)
+
+
+def put(folder: Path, policy: AssetPolicy) -> bool:
+    """Writes its file, whole or not at all; False when it says the same already. Raises OSError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / filename(policy)
+    text = yaml.safe_dump(dump(policy), sort_keys=False, allow_unicode=True)
+    if path.exists() and path.read_text() == text:
+        return False
+    new = path.with_suffix(".new")
+    with new.open("w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path)
+    return True
+
+
+def remove(folder: Path, policy: AssetPolicy) -> None:
+    """Removes its file. Raises OSError."""
+    (folder / filename(policy)).unlink(missing_ok=True)
+
+
+def filename(policy: AssetPolicy) -> str:
+    return f"{policy.metadata.namespace}.{policy.metadata.name}{SUFFIX}"
+
+
+def parse(text: str) -> AssetPolicy:
+    """One policy from YAML. Raises Invalid, which names what is wrong and where."""
+    found = parse_all(text)
+    if len(found) != 1:
+        raise Invalid(f"One AssetPolicy is wanted here, not {len(found)}.", slug="bad-policy")
+    return found[0]
+
+
+def parse_all(text: str) -> list[AssetPolicy]:
+    """All policies of a YAML stream. Raises Invalid."""
+    try:
+        documents = [document for document in yaml.safe_load_all(text) if document is not None]
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise Invalid(f"This is no YAML: {' '.join(str(error).split())}", slug="bad-policy") from None
+    return [validated(document) for document in documents]
+
+
+def validated(document: Any) -> AssetPolicy:
+    """A policy from what YAML or JSON brought. Raises Invalid."""
+    try:
+        return AssetPolicy.model_validate(document)
+    except ValidationError as error:
+        said = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'policy'}: {_reason(e['msg'])}" for e in error.errors()[:5])
+        raise Invalid(f"This is no AssetPolicy: {said}.", slug="bad-policy") from None
+
+
+def _reason(message: str) -> str:
+    return message.removeprefix("Value error, ")

@@ -1,0 +1,93 @@
+"""The policies in force, in SQL: what a run was told last, so that every function can say who goes when.
+
+The source is elsewhere (a folder of YAML, the cluster's resources); whoever reads that, the server of the embedded default or a
+job, writes here what it found.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, and_, delete, insert, select, true, update
+from sqlalchemy.exc import IntegrityError
+
+from holdfast.database.engine import Database
+from holdfast.database.tables import policies as t
+from holdfast.policies.due import Rule
+from holdfast.policies.model import AssetPolicy, dump
+
+FRESH_SECONDS = 5
+"""For so long a process may go by what it read last, where it only shows something."""
+
+
+def remember(database: Database, policies: Iterable[AssetPolicy], now: datetime) -> None:
+    """Makes these the policies that are known, and no others. Generations rise where a spec has changed."""
+    wanted = {(p.metadata.namespace, p.metadata.name): p for p in policies}
+
+    def act(connection: Connection) -> None:
+        known = {(row.namespace, row.name): row for row in connection.execute(select(t))}
+        for key in known.keys() - wanted.keys():
+            connection.execute(delete(t).where(_is(key)))
+        for key, policy in wanted.items():
+            row, resource = known.get(key), dump(policy)
+            if row is None:
+                new = {"namespace": key[0], "name": key[1], "generation": 1, "changed_at": now}
+                connection.execute(insert(t).values(resource=resource, enforcing=policy.enforcing, **new))
+            elif row.resource != resource:
+                changed = row.resource["spec"] != resource["spec"]
+                values = {"resource": resource, "enforcing": policy.enforcing, "generation": row.generation + changed}
+                connection.execute(update(t).where(_is(key)).values(changed_at=now if changed else row.changed_at, **values))
+
+    while _differs(database, wanted):  # mostly nothing has changed, and then nothing is written
+        with suppress(IntegrityError):  # another process was telling the same at the same time
+            database.write(act)
+
+
+def note_preview(database: Database, policy: AssetPolicy, summaries: Mapping[str, Any]) -> None:
+    """Keeps what the newest plans found, by action, for whoever asks for the policy's status."""
+    key = (policy.metadata.namespace, policy.metadata.name)
+    database.write(lambda connection: connection.execute(update(t).where(_is(key)).values(preview=dict(summaries))))
+
+
+class InForce:
+    """The enforcing policies as rules, read anew every few seconds at most. Safe for many threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._read_at = float("-inf")
+        self._known: tuple[tuple[Any, ...], ...] = ()
+        self._rules: Sequence[Rule] = ()
+
+    def rules(self, connection: Connection) -> Sequence[Rule]:
+        """As they were at most ``FRESH_SECONDS`` ago: for showing what is to come, not for acting."""
+        with self._lock:
+            if time.monotonic() - self._read_at >= FRESH_SECONDS:
+                found = select(t.c.namespace, t.c.name, t.c.generation).where(t.c.enforcing == true())
+                known = tuple(tuple(row) for row in connection.execute(found.order_by(t.c.namespace, t.c.name)))
+                if known != self._known:
+                    self._rules, self._known = enforcing(connection), known
+                self._read_at = time.monotonic()
+            return self._rules
+
+
+def enforcing(connection: Connection) -> list[Rule]:
+    """The enforcing policies as rules, by their keys."""
+    rows = connection.scalars(select(t.c.resource).where(t.c.enforcing == true()).order_by(t.c.namespace, t.c.name))
+    return [Rule(AssetPolicy.model_validate(resource)) for resource in rows]
+
+
+def _differs(database: Database, wanted: Mapping[tuple[str, str], AssetPolicy]) -> bool:
+    with database.read() as connection:
+        known = {
+            (row.namespace, row.name): row.resource for row in connection.execute(select(t.c.namespace, t.c.name, t.c.resource))
+        }
+    return known != {key: dump(policy) for key, policy in wanted.items()}
+
+
+def _is(key: tuple[str, str]) -> Any:
+    return and_(t.c.namespace == key[0], t.c.name == key[1])

@@ -1,0 +1,275 @@
+"""Sweeps: what a policy's run does to real assets, what it leaves alone, and what stops it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+from tests.asgi import Http
+from tests.behaviour.moments import path, upload
+from tests.behaviour.policies import governed
+from tests.stacks import MYSQL, SQL, SQLITE, Stack
+
+from holdfast.assets.verify import Disagreement, verify
+from holdfast.background import settle
+from holdfast.database.tables import runs, versions
+from holdfast.errors import Conflict, Invalid, NotFound
+
+pytestmark = pytest.mark.parametrize("stack", [SQLITE, SQL, MYSQL], indirect=True)
+
+
+moment = datetime.fromisoformat
+
+
+def every(http: Http) -> list[tuple[str, int, str]]:
+    """Path, number and status of each version there is."""
+    params: dict[str, Any] = {"versions": "all", "status": ["active", "archived", "destroyed"]}
+    found = http.get("/assets", params=params).json()["items"]
+    numbers: dict[str, int] = {}
+    listed = []
+    for item in found:
+        numbers[item["asset_path"]] = numbers.get(item["asset_path"], 0) + 1
+        listed.append((item["asset_path"], numbers[item["asset_path"]], item["status"]))
+    return listed
+
+
+def test_a_policy_archives_and_then_condemns_what_is_due(stack: Stack) -> None:
+    with governed(stack, stack.user("ada")) as at:
+        old = upload(at.http, "old.txt", b"old", ("side.txt", b"its side"), labels='{"project": "apollo"}')
+        at.move(days=29)
+        new = upload(at.http, "new.txt", b"new", labels='{"project": "apollo"}')
+        upload(at.http, "other.txt", b"other")
+        policy = at.apply(match={"labels": {"project": "apollo"}}, archive={"afterDays": 30}, destroy={"afterDays": 10}, undoDays=3)
+        assert at.sweep("archive").done.items == 0
+        at.move(days=1)
+
+        archived = at.sweep("archive")
+        assert (archived.state, archived.done.items, archived.done.bytes) == ("done", 1, len(b"old") + len(b"its side"))
+        assert archived.plan is not None
+        assert (archived.plan.matched_items, dict(archived.plan.by)) == (2, {"default/one": 1})
+        assert every(at.http) == [("text/txt/new", 1, "active"), ("text/txt/old", 1, "archived"), ("text/txt/other", 1, "active")]
+        assert at.http.get(f"/filedownload/{path(old)}").status_code == 200
+        assert at.sweep("destroy").done.items == 0
+        at.move(days=10)
+
+        condemned = at.sweep("destroy")
+        assert condemned.done.items == 1
+        assert at.http.get(f"/filedownload/{path(old)}").status_code == 410
+        [found] = at.http.get("/assets", params={"status": "destroyed"}).json()["items"]
+        assert (found["phase"], found["asset_path"]) == ("condemned", "text/txt/old")
+        assert moment(found["purge_after"]) - moment(found["destroy_date"]) == timedelta(days=3)
+        trail = at.http.get("/audit", params={"asset_path": "text/txt/old"}).json()["items"]
+        assert [(row["operation"], row["username"], row["details"].get("policy")) for row in trail] == [
+            ("destroy", None, policy.key),
+            ("archive", None, policy.key),
+            ("upload", "ada", None),
+        ]
+        assert trail[0]["details"]["run"] == condemned.run
+        assert at.http.get(f"/filedownload/{path(new)}").status_code == 200
+        assert not [one for one in verify(at.services, deep=True) if isinstance(one, Disagreement)]
+
+
+def test_zero_days_are_due_at_once_and_all_of_many_are_done(stack: Stack) -> None:
+    with governed(stack, stack.user("ada")) as at:
+        for number in range(7):
+            upload(at.http, f"f{number}.txt", b"x%d" % number)
+        at.apply(archive={"afterDays": 0}, destroy={"afterDays": 0})
+        told: list[tuple[int, int]] = []
+        outcome = at.sweep("archive", progress=lambda done, due: told.append((done, due)))
+        assert (outcome.done.items, told[-1]) == (7, (7, 7))
+        assert at.sweep("destroy").done.items == 7
+        assert at.sweep("archive").done.items == at.sweep("destroy").done.items == 0
+
+
+def test_an_assets_own_ttl_wins_unless_the_policy_comes_first(stack: Stack) -> None:
+    with governed(stack, stack.user("ada")) as at:
+        upload(at.http, "own.txt", b"own", archive_ttl="20", destroy_ttl="1")
+        upload(at.http, "none.txt", b"none")
+        at.apply(archive={"afterDays": 10})
+        at.apply("two", archive={"afterDays": 10}, precedence="PolicyFirst", match={"paths": ["text/txt/nothing"]})
+        at.move(days=11)
+        outcome = at.sweep("archive")
+        assert outcome.plan is not None
+        assert (outcome.done.items, dict(outcome.plan.excluded)) == (1, {"ownTtl": 1})
+        at.apply(archive={"afterDays": 10}, precedence="PolicyFirst")
+        assert at.sweep("archive").done.items == 1
+        [own, _] = at.http.get("/assets", params={"status": "archived", "prefix": "text/txt/"}).json()["items"][::-1]
+        assert own["asset_path"] == "text/txt/own"
+        assert own["archive_date"] > own["upload_date"]
+
+
+def test_what_its_own_ttl_archives_keeps_the_dates_that_it_promised(stack: Stack) -> None:
+    with governed(stack, stack.user("ada")) as at:
+        promised = upload(at.http, "own.txt", b"own", archive_ttl="20", destroy_ttl="5")
+        at.apply(archive={"afterDays": 100}, destroy={"afterDays": 500})
+        at.move(days=23)
+        outcome = at.sweep("archive")
+        assert outcome.plan is not None
+        assert dict(outcome.plan.by) == {"ttl": 1}
+        [kept] = at.http.get("/assets", params={"status": "archived"}).json()["items"]
+        assert (kept["archive_date"], kept["destroy_date"]) == (promised["archive_date"], promised["destroy_date"])
+        at.move(days=2)
+        assert at.sweep("destroy").done.items == 1
+
+
+def test_the_newest_ones_are_left_and_superseded_ones_go(stack: Stack) -> None:
+    with governed(stack, stack.user("ada")) as at:
+        for number in range(4):
+            upload(at.http, "many.txt", b"version %d" % number)
+        at.apply(archive={"afterDays": 0}, match={"versions": "Superseded"})
+        assert at.sweep("archive").done.items == 3
+        assert [status for *_, status in every(at.http)] == ["archived", "archived", "archived", "active"]
+        newest = at.http.get("/assets", params={"status": ["active", "archived"]}).json()["items"]
+        assert len(newest) == 2, "each status has its newest one"
+        at.apply(destroy={"afterDays": 0}, keepLast=2)
+        outcome = at.sweep("destroy")
+        assert outcome.plan is not None
+        assert (outcome.done.items, dict(outcome.plan.excluded)) == (2, {"keepLast": 1})
+        assert [status for *_, status in every(at.http)] == ["destroyed", "destroyed", "archived", "active"]
+
+
+def test_a_held_version_is_not_condemned(stack: Stack) -> None:
+    with governed(stack, stack.user("ada")) as at:
+        upload(at.http, "held.txt", b"held")
+        at.apply(archive={"afterDays": 0}, destroy={"afterDays": 0})
+        at.sweep("archive")
+        at.services.database.write(lambda connection: connection.execute(versions.update().values(held=1)))
+        outcome = at.sweep("destroy")
+        assert outcome.plan is not None
+        assert (outcome.done.items, dict(outcome.plan.excluded)) == (0, {"held": 1})
+
+
+def test_the_guard_stops_a_run_whole_until_its_plan_is_approved(stack: Stack) -> None:
+    with governed(stack, stack.user("ada")) as at:
+        for number in range(3):
+            upload(at.http, f"f{number}.txt", b"x%d" % number)
+        spec: dict[str, Any] = {"archive": {"afterDays": 0}, "guard": {"maxItems": 2, "maxPercent": 100}}
+        at.apply(**spec)
+        stopped = at.sweep("archive")
+        assert (stopped.state, stopped.done.items) == ("guarded", 0)
+        assert stopped.guard == {"limit": "maxItems", "allowed": 2, "items": 3, "matched": 3}
+        assert {status for *_, status in every(at.http)} == {"active"}
+        assert stopped.plan is not None
+        at.apply(**spec, annotations={"holdfast.dev/approve-plan": f"0123, {stopped.plan.digest}"})
+        at.move(hours=5)
+        upload(at.http, "late.txt", b"late")
+        assert (at.sweep("archive").state, len(every(at.http))) == ("done", 4)
+        assert [status for *_, status in every(at.http)] == ["archived"] * 3 + ["active"]
+        again = at.sweep("archive")
+        assert (again.state, again.done.items) == ("done", 1), "an approval counts once, and what is left is within the guard"
+
+
+def test_an_approval_of_a_plan_that_is_another_by_then_does_nothing(stack: Stack) -> None:
+    with governed(stack, stack.user("ada")) as at:
+        uploads = [upload(at.http, f"f{number}.txt", b"x%d" % number) for number in range(3)]
+        at.apply(archive={"afterDays": 0}, guard={"maxItems": 1})
+        stopped = at.sweep("archive")
+        assert stopped.plan is not None
+        assert at.http.post(f"/filearchive/{path(uploads[0])}").status_code == 200
+        assert at.sweep("archive", approve=[stopped.plan.digest]).state == "changed"
+        assert [status for *_, status in every(at.http)] == ["archived", "active", "active"]
+        assert at.sweep("archive", approve=[stopped.plan.digest]).state == "guarded", "and it is planned anew"
+
+
+def test_a_run_can_be_bound_to_a_plan(stack: Stack) -> None:
+    with governed(stack, stack.user("ada")) as at:
+        upload(at.http)
+        at.apply(archive={"afterDays": 0}, mode="Preview")
+        shown = at.sweep("archive")
+        assert (shown.state, shown.run) == ("preview", None)
+        assert shown.plan is not None
+        at.apply(archive={"afterDays": 0})
+        assert at.sweep("archive", digest="0" * 64, as_of=shown.plan.as_of).state == "changed"
+        assert at.sweep("archive", digest=shown.plan.digest).state == "changed", "it was planned for another instant"
+        assert at.sweep("archive", digest=shown.plan.digest, as_of=shown.plan.as_of).done.items == 1
+
+
+def test_policies_that_disagree_are_told_and_the_later_date_wins(stack: Stack) -> None:
+    with governed(stack, stack.user("ada")) as at:
+        upload(at.http)
+        at.apply(archive={"afterDays": 1})
+        at.apply("slow", archive={"afterDays": 10})
+        at.apply("preview", archive={"afterDays": 100}, mode="Preview")
+        at.move(days=2)
+        outcome = at.sweep("archive")
+        assert outcome.plan is not None
+        assert (outcome.done.items, dict(outcome.plan.conflicts)) == (0, {"default/slow": 1})
+        at.move(days=8)
+        assert at.sweep("archive", "slow").done.items == 1
+
+
+def test_a_run_stops_between_batches_when_it_is_asked_to_and_when_its_policy_changes(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("holdfast.lifecycle.sweeping.BATCH", 2)
+    with governed(stack, stack.user("ada")) as at:
+        for number in range(7):
+            upload(at.http, f"f{number}.txt", b"x%d" % number)
+        at.apply(archive={"afterDays": 0})
+        seen: list[int] = []
+        outcome = at.sweep("archive", progress=lambda done, _due: seen.append(done), stop=lambda: len(seen) == 1)
+        assert (outcome.state, outcome.done.items) == ("stopped", 2)
+        outcome = at.sweep("archive", progress=lambda _done, _due: at.apply(archive={"afterDays": 0}, suspend=True))
+        assert (outcome.state, outcome.done.items) == ("stopped", 2)
+        assert at.sweep("archive").state == "suspended"
+        at.apply(archive={"afterDays": 0})
+        assert at.sweep("archive").done.items == 3
+        with at.services.database.read() as connection:
+            kept = [tuple(row) for row in connection.execute(select(runs.c.state, runs.c.item_count).order_by(runs.c.id))]
+        assert kept == [("stopped", 2), ("stopped", 2), ("done", 3)]
+
+
+def test_two_runs_of_one_policy_do_not_overlap(stack: Stack) -> None:
+    with governed(stack, stack.user("ada")) as at:
+        upload(at.http)
+        at.apply(archive={"afterDays": 0})
+
+        def another(_done: int, _due: int) -> None:
+            with pytest.raises(Conflict) as refused:
+                at.sweep("archive")
+            assert refused.value.slug == "run-under-way"
+
+        assert at.sweep("archive", progress=another).done.items == 1
+
+
+def test_what_cannot_be_run_is_said(stack: Stack) -> None:
+    with governed(stack, stack.user("ada")) as at:
+        with pytest.raises(NotFound):
+            at.sweep("archive")
+        policy = at.apply(archive={"afterDays": 0})
+        with pytest.raises(Invalid, match="has no destroy"):
+            at.sweep("destroy")
+        (at.services.settings.policies_folder / "default.broken.yaml").write_text("spec: {")
+        with pytest.raises(Invalid, match=r"default\.broken\.yaml"):
+            at.sweep("archive", policy.metadata.name)
+
+
+def test_own_ttls_that_no_policy_is_about_are_carried_out_in_the_background(stack: Stack) -> None:
+    with governed(stack, stack.user("ada")) as at:
+        promised = upload(at.http, "own.txt", b"own", archive_ttl="3", destroy_ttl="4")
+        upload(at.http, "governed.md", b"# governed", archive_ttl="3")
+        upload(at.http, "none.txt", b"none")
+        at.apply(archive={"afterDays": 1}, match={"mediaTypes": ["text/markdown"]})
+        assert at.sweep("archive").done.items == 0
+        settle(at.services)
+        assert {status for *_, status in every(at.http)} == {"active"}
+        at.move(days=3)
+        settle(at.services)
+        assert [status for *_, status in every(at.http)] == ["active", "active", "archived"]
+        [own] = at.http.get("/assets", params={"status": "archived"}).json()["items"]
+        assert (own["archive_date"], own["destroy_date"]) == (promised["archive_date"], promised["destroy_date"])
+        assert at.sweep("archive").done.items == 1
+        at.move(days=4)
+        settle(at.services)
+        [gone] = at.http.get("/assets", params={"status": "destroyed"}).json()["items"]
+        assert (gone["asset_path"], gone["phase"]) == ("text/txt/own", "condemned")
+        with at.services.database.read() as connection:
+            told = [tuple(row) for row in connection.execute(select(runs.c.policy, runs.c.action, runs.c.item_count))]
+        assert sorted(told, key=str) == [
+            ("default/one", "archive", 0),
+            ("default/one", "archive", 1),
+            (None, "archive", 1),
+            (None, "destroy", 1),
+        ]
