@@ -21,6 +21,7 @@ from holdfast.identity import workspaces
 from holdfast.jobs import upkeep as jobs_upkeep
 from holdfast.jobs.queue import Job
 from holdfast.jobs.worker import Handler, Worker
+from holdfast.lifecycle import undoing
 from holdfast.lifecycle.own import sweep_own
 from holdfast.services import Services
 
@@ -35,7 +36,11 @@ def _condemn(services: Services, job: Job) -> None:
     workspaces.condemn(services, **job.payload)
 
 
-HANDLERS: Mapping[str, Handler] = {erasing.KIND: _erase, workspaces.CONDEMN: _condemn}
+def _undo(services: Services, job: Job) -> None:
+    undoing.run(services, dict(job.payload))
+
+
+HANDLERS: Mapping[str, Handler] = {erasing.KIND: _erase, workspaces.CONDEMN: _condemn, undoing.KIND: _undo}
 """By the kind of job."""
 
 

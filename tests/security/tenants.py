@@ -17,6 +17,10 @@ from holdfast.database import tables
 from holdfast.identity import passwords
 from holdfast.identity.names import user_key
 from holdfast.identity.tokens import Account
+from holdfast.lifecycle.sweeping import sweep
+from holdfast.policies import folder
+from holdfast.policies.due import Action
+from holdfast.policies.model import AssetPolicy
 from tests.asgi import Http
 from tests.behaviour.moments import bearer
 from tests.stacks import Stack, User
@@ -32,13 +36,16 @@ def _hashed() -> str:
 
 @dataclass(frozen=True)
 class Tenant:
-    """``active``, ``archived`` and ``destroyed`` are versions' metadata; the paths are the same in every workspace."""
+    """``active``, ``archived`` and ``destroyed`` are versions' metadata; the paths are the same in every workspace. ``run`` is the
+    id of a run of ``policy``, which archived something."""
 
     admin: User
     member: User
     active: dict[str, Any]
     archived: dict[str, Any]
     destroyed: dict[str, Any]
+    policy: AssetPolicy
+    run: int
 
     @property
     def private(self) -> list[str]:
@@ -70,7 +77,25 @@ def settle(stack: Stack, http: Http, name: str) -> Tenant:
     active = uploaded("note.txt", ("more.txt", f"{name}'s more".encode()))
     archived = stepped("filearchive", uploaded("old.txt"))
     destroyed = stepped("delfile", stepped("filearchive", uploaded("gone.txt")))
-    return Tenant(admin, member, active, archived, destroyed)
+    uploaded("swept.txt")
+    policy = policy_of(name)
+    return Tenant(admin, member, active, archived, destroyed, policy, swept(stack, policy))
+
+
+def policy_of(name: str) -> AssetPolicy:
+    match = {"paths": ["text/txt/swept"]}
+    spec = {"workspaces": {"names": [f"{name}_space"]}, "match": match, "archive": {"afterDays": 0}, "mode": "Enforce"}
+    return AssetPolicy.model_validate({"metadata": {"name": name.replace("_", "-")}, "spec": spec})
+
+
+def swept(stack: Stack, policy: AssetPolicy) -> int:
+    """The policy's run."""
+    source = stack.own.settings.policies_folder
+    folder.put(source, policy)
+    outcome = sweep(stack.own, source, policy.key, Action.ARCHIVE)
+    assert (outcome.state, outcome.done.items) == ("done", 1)
+    assert outcome.run is not None
+    return outcome.run
 
 
 def set_password(stack: Stack, *users: User) -> None:

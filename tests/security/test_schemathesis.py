@@ -17,6 +17,7 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance, status_code_conformance
 
+from holdfast.policies.model import dump
 from tests.behaviour.moments import bearer
 from tests.security.tenants import PASSWORD, Tenant, settle
 from tests.stacks import SQLITE, Stack, User
@@ -44,15 +45,17 @@ def bodies(tenant: Tenant) -> dict[str, tuple[str, Any]]:
         "POST /add-associated-files/{asset_path}": (MULTIPART, {"associated_files": [b"content"]}),
         "PUT /ttl/{asset_path}/{version_id}": (JSON, {"archive_ttl": 5}),
         "PUT /labels/{asset_path}/{version_id}": (JSON, {"project": "apollo"}),
+        "POST /policies/preview": (JSON, dump(tenant.policy)),
     }
 
 
 ARCHIVED = {"POST /delfile/{asset_path}/{version_id}", "POST /filerestore/{asset_path}/{version_id}"}
 
 
-def place(version: dict[str, Any], template: str) -> dict[str, str]:
-    """The path parameters that lead to the version."""
+def place(tenant: Tenant, version: dict[str, Any], template: str) -> dict[str, Any]:
+    """The path parameters that lead to the version, or to what else the tenant has."""
     known = {"asset_path": version["asset_path"], "version_id": version["version_id"], "filename": version["primary_filename"]}
+    known["run_id"] = tenant.run
     return {name: value for name, value in known.items() if f"{{{name}}}" in template}
 
 
@@ -80,7 +83,7 @@ def explored(stack: Stack, operation: Any, tenant: Tenant) -> Counter[int]:
 
     media_type, body = bodies(tenant).get(operation.label, (None, None))
     version = tenant.archived if operation.label in ARCHIVED else tenant.active
-    real: dict[str, Any] = {"path_parameters": place(version, operation.path)}
+    real: dict[str, Any] = {"path_parameters": place(tenant, version, operation.path)}
     if media_type is not None:
         real |= {"body": body, "media_type": media_type}
     first = ask(operation.Case(**real))
@@ -99,7 +102,7 @@ def explored(stack: Stack, operation: Any, tenant: Tenant) -> Counter[int]:
     @given(case=operation.as_strategy(), version=versions)
     def random(case: Any, version: dict[str, Any] | None) -> None:
         if version is not None and "{" in operation.path:
-            case.path_parameters = place(version, operation.path)
+            case.path_parameters = place(tenant, version, operation.path)
         ask(case)
 
     random()

@@ -38,6 +38,8 @@ FUNCTIONS: dict[str, tuple[str, str, set[str]]] = {
     "jwks": ("GET", "/.well-known/jwks.json", NOTHING),
     "labels": ("PUT", f"/labels/{VERSION}", SQL),
     "me": ("GET", "/me", SQL),
+    "policies_preview": ("POST", "/policies/preview", SQL),
+    "runs": ("GET", "/runs", SQL),
     "shared_users": ("GET", "/shared-users", SQL),
     "token": ("POST", "/token", NOTHING),
     "token_revoke": ("POST", "/token/revoke", SQL),

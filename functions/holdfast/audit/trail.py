@@ -62,7 +62,7 @@ def record_versions(connection: Connection, row: dict[str, Any], which: ColumnEl
 
     from holdfast.database.tables import audit, versions
 
-    columns = {name: literal(value, audit.c[name].type) for name, value in row.items()}
+    columns: dict[str, ColumnElement[Any]] = {name: literal(value, audit.c[name].type) for name, value in row.items()}
     columns |= {"asset_path": versions.c.asset_path, "version_id": versions.c.version_id}
     connection.execute(insert(audit).from_select(list(columns), select(*columns.values()).where(which).order_by(versions.c.id)))
 

@@ -82,7 +82,7 @@ def sweep(services: Services, source: Path, key: str, action: Action, asked: Req
     if policy.spec.suspend:
         return Outcome("suspended")
     if not policy.enforcing:
-        made = preview(services, policy, known, action, asked.as_of)
+        made = planned(services, rule, rivals_of(known, key), action, asked.as_of or services.clock())
         return Outcome("preview", plan=made, guard=tripped(policy.spec.guard, made), seconds=time.monotonic() - began)
     with Held(services.database, f"sweep:{hashlib.sha256(key.encode()).hexdigest()[:32]}:{action}") as lease:
         outcome = _Sweep(services, source, known, rule, action, asked, lease).run()
@@ -90,11 +90,10 @@ def sweep(services: Services, source: Path, key: str, action: Action, asked: Req
     return outcome
 
 
-def preview(services: Services, policy: AssetPolicy, known: Folder, action: Action, as_of: datetime | None = None) -> Plan:
-    """What the policy would do, as if it were enforced beside those that are. Writes nothing. Raises DatabaseUnavailable."""
-    rule = Rule(policy)
-    rivals = rivals_of(known, policy.key)
-    return plan(rule, rivals, action, as_of or services.clock(), _versions(services, _reached(services, rule)))
+def planned(services: Services, rule: Rule, rivals: Sequence[Rule], action: Action, as_of: datetime) -> Plan:
+    """What the policy would do, as if it were enforced beside its enforcing ``rivals``. Writes nothing. Raises
+    DatabaseUnavailable."""
+    return plan(rule, rivals, action, as_of, _versions(services, _reached(services, rule)))
 
 
 def rivals_of(known: Folder, key: str) -> list[Rule]:

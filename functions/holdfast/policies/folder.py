@@ -10,13 +10,12 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import yaml
-from pydantic import ValidationError
 
 from holdfast.errors import Invalid
 from holdfast.policies.model import AssetPolicy, dump
+from holdfast.policies.validating import validated
 
 SUFFIX = ".yaml"
 
@@ -91,16 +90,3 @@ def parse_all(text: str) -> list[AssetPolicy]:
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise Invalid(f"This is no YAML: {' '.join(str(error).split())}", slug="bad-policy") from None
     return [validated(document) for document in documents]
-
-
-def validated(document: Any) -> AssetPolicy:
-    """A policy from what YAML or JSON brought. Raises Invalid."""
-    try:
-        return AssetPolicy.model_validate(document)
-    except ValidationError as error:
-        said = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'policy'}: {_reason(e['msg'])}" for e in error.errors()[:5])
-        raise Invalid(f"This is no AssetPolicy: {said}.", slug="bad-policy") from None
-
-
-def _reason(message: str) -> str:
-    return message.removeprefix("Value error, ")

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from holdfast.lifecycle.planning import plan, tripped
 from holdfast.policies.due import FROM, NEVER, Action, Facts, Rule, ends
-from holdfast.policies.folder import validated
 from holdfast.policies.model import Guard
+from holdfast.policies.validating import validated
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 DAY = timedelta(days=1)
