@@ -53,6 +53,16 @@ def openapi() -> None:
 
 
 @app.command()
+def crd() -> None:
+    """Print the CustomResourceDefinition of AssetPolicy, for `kubectl apply -f -`."""
+    import yaml
+
+    from holdfast.policies.crd import crd
+
+    print(yaml.safe_dump(crd(), sort_keys=False, allow_unicode=True), end="")
+
+
+@app.command()
 def migrate(data: Data = None) -> None:
     """Bring the database to the tables of this release. Any number of processes may do so at once."""
     from holdfast.database.migrate import head, upgrade

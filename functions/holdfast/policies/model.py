@@ -25,6 +25,9 @@ QUANTITY = r"^(0|[1-9][0-9]{0,15})(Ki|Mi|Gi|Ti|Pi|k|M|G|T|P)?$"
 _UNITS = {"": 1, **{unit: 1000**power for power, unit in enumerate("kMGTP", 1)}}
 _UNITS |= {f"{unit}i": 1024**power for power, unit in enumerate("KMGTP", 1)}
 
+UNIQUE = "uniqueItems"
+"""JSON Schema's word for a list that names each item once."""
+
 LABEL_KEY = r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}$"
 
 
@@ -39,10 +42,10 @@ def _unique(items: list[str]) -> list[str]:
 
 
 Text = Annotated[str, Field(min_length=1, max_length=256)]
-Texts = Annotated[list[Text], Field(max_length=50), AfterValidator(_unique)]
+Texts = Annotated[list[Text], Field(max_length=50, json_schema_extra={UNIQUE: True}), AfterValidator(_unique)]
 LabelKey = Annotated[str, Field(pattern=LABEL_KEY, max_length=63)]
 LabelValue = Annotated[str, Field(max_length=256)]
-Days = Annotated[int, Field(ge=0, le=MAX_DAYS)]
+Days = Annotated[int, Field(strict=True, ge=0, le=MAX_DAYS)]
 
 
 class Versions(StrEnum):
@@ -78,7 +81,7 @@ class Workspaces(_Part):
     """Which workspaces the policy is about: those that are named, or all."""
 
     names: Texts = Field(default=[], description="Names of workspaces, as in `ada_space`.")
-    all: bool = Field(default=False, description="Every workspace, also those made later.")
+    all: bool = Field(default=False, strict=True, description="Every workspace, also those made later.")
 
     @model_validator(mode="after")
     def _one_of(self) -> Workspaces:
@@ -128,9 +131,12 @@ class Destroy(_Part):
 class Guard(_Part):
     """How much one run may do. A run that would do more does nothing, until its plan is approved."""
 
-    max_items: int = Field(default=10_000, ge=0, le=1_000_000_000, description="Most versions that one run archives or destroys.")
+    max_items: int = Field(
+        default=10_000, strict=True, ge=0, le=1_000_000_000, description="Most versions that one run archives or destroys."
+    )
     max_percent: int = Field(
         default=10,
+        strict=True,
         ge=0,
         le=100,
         description="Most of all live versions that `match`, in percent. Counts from 100 matching versions on.",
@@ -151,6 +157,7 @@ class Spec(_Part):
     )
     keep_last: int = Field(
         default=0,
+        strict=True,
         ge=0,
         le=10_000,
         description="So many of an asset's newest versions that are not destroyed are left alone by destroy.",
@@ -158,7 +165,7 @@ class Spec(_Part):
     schedule: Text = Field(default="@daily-random", description="A cron expression, or `@daily-random`: a time of day of its own.")
     time_zone: Text = Field(default="Etc/UTC", description="The IANA time zone of the schedule.")
     mode: Mode = Field(default=Mode.PREVIEW, description="`Preview` shows what the policy would do; `Enforce` does it.")
-    suspend: bool = Field(default=False, description="Nothing is done and nothing is planned while true.")
+    suspend: bool = Field(default=False, strict=True, description="Nothing is done and nothing is planned while true.")
     guard: Guard = Field(default=Guard(), description="How much one run may do without anybody's approval.")
     undo_days: Days = Field(default=7, description="Days for which what the policy destroyed can be restored.")
 
@@ -180,6 +187,7 @@ class Spec(_Part):
 
 DOES_NOTHING = "a policy has archive, destroy or both"
 DESTROYS_TOO_EARLY = "destroy.afterDays counted from Upload must be greater than archive.afterDays"
+BAD_LABEL_KEY = "a label's key has up to 63 letters, digits and . _ / -, and begins with a letter or digit"
 WORKSPACES_ONE_OF = "workspaces takes names, or all: true, and not both"
 
 RULES: tuple[tuple[str, str, str], ...] = (
@@ -191,6 +199,7 @@ RULES: tuple[tuple[str, str, str], ...] = (
         DESTROYS_TOO_EARLY,
     ),
     ("spec.workspaces", "(has(self.names) && size(self.names) > 0) != self.all", WORKSPACES_ONE_OF),
+    ("spec.match.labels", f"self.all(key, key.matches('{LABEL_KEY}'))", BAD_LABEL_KEY),
 )
 """Where in the schema, the rule in CEL, and what it says when it does not hold."""
 
