@@ -19,8 +19,8 @@ from holdfast.identity.names import user_key
 from holdfast.identity.tokens import Account
 from holdfast.lifecycle.sweeping import sweep
 from holdfast.policies import folder
-from holdfast.policies.due import Action
 from holdfast.policies.model import AssetPolicy
+from holdfast.policies.report import Action
 from tests.asgi import Http
 from tests.behaviour.moments import bearer
 from tests.stacks import Stack, User
@@ -84,7 +84,13 @@ def settle(stack: Stack, http: Http, name: str) -> Tenant:
 
 def policy_of(name: str) -> AssetPolicy:
     match = {"paths": ["text/txt/swept"]}
-    spec = {"workspaces": {"names": [f"{name}_space"]}, "match": match, "archive": {"afterDays": 0}, "mode": "Enforce"}
+    spec = {
+        "workspaces": {"names": [f"{name}_space"]},
+        "match": match,
+        "archive": {"afterDays": 0},
+        "mode": "Enforce",
+        "precedence": "PolicyFirst",
+    }
     return AssetPolicy.model_validate({"metadata": {"name": name.replace("_", "-")}, "spec": spec})
 
 

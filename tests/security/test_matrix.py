@@ -43,8 +43,8 @@ Ask = Callable[[Http, Tenant, dict[str, str]], httpx.Response]
 
 @dataclass(frozen=True)
 class Right:
-    """Who may (with 200, or ``done``), besides the workspace's admin; what strangers and platform admins get. ``note`` tells rows of one
-    route apart. A stranger's 200 is about his own workspace, never about the tenant's."""
+    """Who may (with 200, or ``done``), besides the workspace's admin; what strangers and platform admins get. ``note`` tells rows
+    of one route apart. A stranger's 200 is about his own workspace, never about the tenant's."""
 
     method: str
     route: str

@@ -19,7 +19,8 @@ from holdfast.clock import isoformat
 from holdfast.database.tables import assets, run_items, versions
 from holdfast.lifecycle import facts
 from holdfast.lifecycle.planning import why_not
-from holdfast.policies.due import FROM, TTL, Action, Decision, Facts, Rule, decide
+from holdfast.policies.due import FROM, TTL, Decision, Facts, Rule, decide
+from holdfast.policies.report import Action
 
 STATE_CHANGED, NOT_DUE = "stateChanged", "notDueAnyMore"
 """Why a version that was planned is passed over: it has another status by now; what counts for it has changed."""

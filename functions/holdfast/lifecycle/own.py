@@ -21,7 +21,8 @@ from holdfast.lifecycle.batch import Done, Order
 from holdfast.lifecycle.lease import Held
 from holdfast.lifecycle.sweeping import BATCH, act
 from holdfast.policies import inforce
-from holdfast.policies.due import FROM, TTL, Action
+from holdfast.policies.due import FROM, TTL
+from holdfast.policies.report import Action
 
 if TYPE_CHECKING:
     from holdfast.services import Services

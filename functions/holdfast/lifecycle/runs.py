@@ -13,7 +13,7 @@ from holdfast.database.tables import policies, run_workspaces
 from holdfast.database.tables import runs as t
 from holdfast.lifecycle.batch import Done
 from holdfast.lifecycle.planning import Plan
-from holdfast.policies.due import Action
+from holdfast.policies.report import Action
 
 UNFINISHED = ("planning", "running")
 

@@ -27,9 +27,10 @@ from holdfast.lifecycle.lease import Held
 from holdfast.lifecycle.planning import Plan, plan, tripped
 from holdfast.lifecycle.runs import Cause
 from holdfast.policies import folder, inforce
-from holdfast.policies.due import Action, Facts, Rule
+from holdfast.policies.due import Facts, Rule
 from holdfast.policies.folder import Folder
 from holdfast.policies.model import AssetPolicy
+from holdfast.policies.report import Action
 
 if TYPE_CHECKING:
     from holdfast.services import Services

@@ -10,24 +10,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from typing import NamedTuple
 
 from holdfast.matching import labels_match, media_type_matcher, path_matcher
 from holdfast.policies.model import AssetPolicy, Precedence, Start, Versions
+from holdfast.policies.report import Action
 
 TTL = "ttl"
 """What names a version's own TTL, where a policy would be named by its key."""
 
 NEVER = datetime.max.replace(tzinfo=UTC)
 """Later than any date."""
-
-
-class Action(StrEnum):
-    """What a policy has done to a version."""
-
-    ARCHIVE = "archive"
-    DESTROY = "destroy"
 
 
 FROM = {Action.ARCHIVE: "active", Action.DESTROY: "archived"}
