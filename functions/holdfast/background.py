@@ -23,6 +23,7 @@ from holdfast.jobs.queue import Job
 from holdfast.jobs.worker import Handler, Worker
 from holdfast.lifecycle import undoing
 from holdfast.lifecycle.own import sweep_own
+from holdfast.lifecycle.scheduling import Scheduler
 from holdfast.services import Services
 
 _log = logging.getLogger(__name__)
@@ -70,10 +71,11 @@ def _round(services: Services) -> Reconciled:
     return reconciled
 
 
-def parts(services: Services) -> list[tuple[Callable[[], None], Callable[[], None]]]:
-    """What to start and how to stop it: the worker, and the reconciliation."""
-    worker, rounds = Worker(services, HANDLERS), _Rounds(services)
-    return [(worker.start, worker.stop), (rounds.start, rounds.stop)]
+def parts(services: Services, *, scheduling: bool) -> list[tuple[Callable[[], None], Callable[[], None]]]:
+    """What to start and how to stop it: the worker, the reconciliation, and, where CronJobs do not do that, the scheduler."""
+    worker, rounds, scheduler = Worker(services, HANDLERS), _Rounds(services), Scheduler(services)
+    always = [(worker.start, worker.stop), (rounds.start, rounds.stop)]
+    return [*always, (scheduler.start, scheduler.stop)] if scheduling else always
 
 
 def run(services: Services, ready: Callable[[], None]) -> None:
@@ -81,7 +83,7 @@ def run(services: Services, ready: Callable[[], None]) -> None:
     asked = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: asked.set())
-    services.start()
+    services.start(scheduling=False)
     ready()
     asked.wait()
 

@@ -135,15 +135,16 @@ class Services:
         self._closing.append(committer.close)
         return committer
 
-    def background(self) -> list[tuple[Callable[[], None], Callable[[], None]]]:
+    def background(self, *, scheduling: bool) -> list[tuple[Callable[[], None], Callable[[], None]]]:
         """What runs beside the requests of ``holdfast serve``, each as (start, stop). ``stop`` returns when it is at rest."""
         from holdfast.background import parts
 
-        return parts(self)
+        return parts(self, scheduling=scheduling)
 
-    def start(self) -> None:
-        """Starts what runs in the background; ``close`` stops it."""
-        for start, stop in self.background():
+    def start(self, *, scheduling: bool = True) -> None:
+        """Starts what runs in the background; ``close`` stops it. ``scheduling``: policies too, whose one source of truth this
+        process's folder is then."""
+        for start, stop in self.background(scheduling=scheduling):
             start()
             self._closing.append(stop)
 

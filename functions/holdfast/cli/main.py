@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from holdfast import __version__
-from holdfast.cli import account, administering, listing, operating, receiving, sending, sharing, states
+from holdfast.cli import account, administering, listing, operating, policies, receiving, sending, sharing, states, sweeping
 from holdfast.cli.demo import command as demo
 from holdfast.cli.failures import REFUSED, Failure, exit_code
 from holdfast.cli.output import note
@@ -21,9 +21,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (account, sending, listing, receiving, states, operating, demo):
+for group in (account, sending, listing, receiving, states, operating, sweeping, demo):
     app.add_typer(group.app)
 app.add_typer(administering.app, name="admin")
+app.add_typer(policies.app, name="policy")
 app.add_typer(sharing.share, name="share")
 app.add_typer(sharing.workspace, name="workspace")
 

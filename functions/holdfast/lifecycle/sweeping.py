@@ -46,12 +46,13 @@ APPROVE = "holdfast.dev/approve-plan"
 @dataclass(frozen=True, slots=True)
 class Request:
     """What is asked of a sweep. ``as_of``: the instant that it plans for (default: now). ``digest``: nothing happens unless this is
-    the plan's. ``approve``: digests beside those that the policy's annotation names. ``stop`` is asked before each batch,
-    ``progress`` told after each: versions looked at, and how many there are."""
+    the plan's. ``approve``: digests beside those that the policy's annotation names. ``preview``: nothing happens at all but the
+    plan. ``stop`` is asked before each batch, ``progress`` told after each: versions looked at, and how many there are."""
 
     as_of: datetime | None = None
     digest: str | None = None
     approve: Sequence[str] = ()
+    preview: bool = False
     cause: Cause = runs.MANUAL
     stop: Callable[[], bool] = lambda: False
     progress: Callable[[int, int], None] = lambda _done, _all: None
@@ -82,7 +83,7 @@ def sweep(services: Services, source: Path, key: str, action: Action, asked: Req
         raise Invalid(f"{key} has no {action}.")
     if policy.spec.suspend:
         return Outcome("suspended")
-    if not policy.enforcing:
+    if asked.preview or not policy.enforcing:
         made = planned(services, rule, rivals_of(known, key), action, asked.as_of or services.clock())
         return Outcome("preview", plan=made, guard=tripped(policy.spec.guard, made), seconds=time.monotonic() - began)
     with Held(services.database, f"sweep:{hashlib.sha256(key.encode()).hexdigest()[:32]}:{action}") as lease:
@@ -130,7 +131,7 @@ class _Sweep:
 
     def run(self) -> Outcome:
         policy, clock = self._rule.policy, self._services.clock
-        digests = [*self._asked.approve, *_annotated(policy)]
+        digests = [*self._asked.approve, *annotated(policy)]
         with self._services.database.read() as connection:
             approval = runs.approved(connection, policy.key, self._action, digests)
         as_of = self._asked.as_of or (approval.as_of if approval is not None else clock())
@@ -232,7 +233,8 @@ def _batched(made: Plan) -> Iterator[tuple[str, Sequence[int]]]:
             yield workspace, made.ids[at : min(at + BATCH, end)]
 
 
-def _annotated(policy: AssetPolicy) -> list[str]:
+def annotated(policy: AssetPolicy) -> list[str]:
+    """The digests that the policy's annotation approves."""
     said = policy.metadata.annotations.get(APPROVE, "")
     return [digest.strip() for digest in said.split(",") if digest.strip()]
 

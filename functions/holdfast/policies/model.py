@@ -246,4 +246,4 @@ def parse_quantity(text: str) -> int:
 
 def dump(policy: AssetPolicy) -> dict[str, Any]:
     """As in YAML, without what is at its default."""
-    return policy.model_dump(mode="json", by_alias=True, exclude_defaults=True) | {"apiVersion": API_VERSION, "kind": KIND}
+    return {"apiVersion": API_VERSION, "kind": KIND, **policy.model_dump(mode="json", by_alias=True, exclude_defaults=True)}

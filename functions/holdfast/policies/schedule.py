@@ -6,7 +6,7 @@ Kubernetes reads cron expressions with robfig/cron: five fields, names of months
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from hashlib import sha256
 from zoneinfo import ZoneInfo, available_timezones
@@ -55,6 +55,19 @@ def next_run(expression: str, time_zone: str, now: datetime) -> datetime:
         return next(CronSim(expression, now.astimezone(ZoneInfo(time_zone)))).astimezone(UTC)
     except (CronSimError, StopIteration):
         raise BadSchedule(f"schedule {expression!r} is no cron expression, or never comes") from None
+
+
+def last_run(expression: str, time_zone: str, now: datetime) -> datetime | None:
+    """The latest instant up to ``now`` at which it was to run, in UTC; None when it never was. Raises BadSchedule."""
+    try:
+        local = now.astimezone(ZoneInfo(time_zone)) + timedelta(minutes=1)  # what comes back lies before it
+        while (found := next(CronSim(expression, local, reverse=True)).astimezone(UTC)) > now:
+            local -= timedelta(minutes=1)
+    except CronSimError:
+        raise BadSchedule(f"schedule {expression!r} is no cron expression") from None
+    except StopIteration:
+        return None
+    return found
 
 
 def an_hour_later(expression: str) -> str:

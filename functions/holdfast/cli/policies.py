@@ -1,0 +1,174 @@
+"""``policy``: AssetPolicies of the embedded default, as ``kubectl`` has them in a cluster."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from holdfast.cli.failures import NOT_FOUND, USAGE, Failure
+from holdfast.cli.installation import Data, installation
+from holdfast.cli.listing import moment
+from holdfast.cli.output import Format, Output, answer, listing, note
+
+if TYPE_CHECKING:
+    from holdfast.policies.model import AssetPolicy
+    from holdfast.services import Services
+
+app = typer.Typer(help="AssetPolicies of this installation.", no_args_is_help=True)
+
+COLUMNS = ("namespace", "name", "mode", "matched", "last_run", "next_run")
+
+File = Annotated[Path, typer.Option("--file", "-f", help="YAML of one policy or several; `-` for standard input.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="NAME or NAMESPACE/NAME.")]
+
+
+@app.command()
+def apply(file: File, data: Data = None) -> None:
+    """Make these policies the installation's, or change them."""
+    from holdfast.policies import folder
+    from holdfast.policies.schedule import BadSchedule
+
+    with installation(data) as services:
+        wanted = _read(file)
+        for policy in wanted:
+            try:
+                _check_schedule(policy)
+            except BadSchedule as error:
+                raise Failure(f"{policy.key}: {error}.", USAGE) from None
+        for policy in wanted:
+            changed = folder.put(services.settings.policies_folder, policy)
+            note(f"assetpolicy {policy.key} {'configured' if changed else 'unchanged'}")
+
+
+@app.command("get")
+def get(
+    name: Annotated[str | None, typer.Argument(help="Only this one.")] = None, data: Data = None, output: Output = Format.table
+) -> None:
+    """List the policies, with what they match and when they run."""
+    from holdfast.lifecycle.standing import standing
+
+    with installation(data) as services:
+        known = _known(services)
+        chosen = list(known.values()) if name is None else [_find(services, name)]
+        listing((standing(services, policy).row() for policy in chosen), COLUMNS, output)
+
+
+@app.command()
+def describe(name: Name, data: Data = None, output: Output = Format.yaml) -> None:
+    """Show a policy with its status: what it matches, what its last runs did, and what waits for approval."""
+    from holdfast.lifecycle.standing import standing
+    from holdfast.policies.model import dump
+
+    with installation(data) as services:
+        policy = _find(services, name)
+        answer({**dump(policy), "status": standing(services, policy).status()}, output)
+
+
+@app.command()
+def preview(
+    file: File,
+    as_of: Annotated[str | None, typer.Option(metavar="DATE", help="As if it were then.")] = None,
+    data: Data = None,
+    output: Output = Format.table,
+) -> None:
+    """Show what policies would do, without doing it: how many, why, what is left alone, and the plan's digest."""
+    from holdfast.lifecycle.planning import tripped
+    from holdfast.lifecycle.sweeping import planned, rivals_of
+    from holdfast.policies import folder
+    from holdfast.policies.due import Rule
+    from holdfast.policies.report import Action
+
+    with installation(data) as services:
+        known = folder.read(services.settings.policies_folder)
+        known.check()
+        at = moment(as_of)
+        instant = services.clock() if at is None else datetime.fromisoformat(at)
+
+        def plans() -> Iterator[dict[str, Any]]:
+            for policy in _read(file):
+                rule = Rule(policy)
+                for action in Action:
+                    if rule.acts(action):
+                        made = planned(services, rule, rivals_of(known, policy.key), action, instant)
+                        yield {**made.summary(), "guard": tripped(policy.spec.guard, made)}
+
+        listing(plans(), ("policy", "action", "matched", "due", "reasons", "excluded", "conflicts", "guard", "digest"), output)
+
+
+@app.command()
+def approve(
+    name: Name, digest: Annotated[list[str], typer.Argument(help="Digests of plans that the guard stopped.")], data: Data = None
+) -> None:
+    """Let a plan go on that the guard stopped, once, if it is still the same."""
+    from holdfast.lifecycle.sweeping import APPROVE
+    from holdfast.policies import folder
+
+    with installation(data) as services:
+        policy = _find(services, name)
+        annotations = {**policy.metadata.annotations, APPROVE: ",".join(digest)}
+        metadata = policy.metadata.model_copy(update={"annotations": annotations})
+        folder.put(services.settings.policies_folder, policy.model_copy(update={"metadata": metadata}))
+        note(f"assetpolicy {policy.key} approved")
+
+
+@app.command()
+def delete(
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="NAME or NAMESPACE/NAME.")] = None,
+    file: Annotated[Path | None, typer.Option("--file", "-f", help="Those of a YAML file; `-` for standard input.")] = None,
+    data: Data = None,
+) -> None:
+    """Remove policies. No asset is touched by that."""
+    from holdfast.policies import folder
+
+    if (name is None) == (file is None):
+        raise Failure("Name a policy, or a file with --file.", USAGE)
+    with installation(data) as services:
+        known = _known(services)
+        doomed = [_find(services, name)] if name is not None else [p for p in _read(file or Path()) if p.key in known]
+        for policy in doomed:
+            folder.remove(services.settings.policies_folder, policy)
+            note(f"assetpolicy {policy.key} deleted")
+
+
+def qualified(name: str) -> str:
+    """``namespace/name``, in the namespace `default` unless it says otherwise."""
+    return name if "/" in name else f"default/{name}"
+
+
+def _read(file: Path) -> list[AssetPolicy]:
+    from holdfast.policies import folder
+
+    text = sys.stdin.read() if str(file) == "-" else file.read_text()
+    found = folder.parse_all(text)
+    if not found:
+        raise Failure("There is no policy in it.", USAGE)
+    return found
+
+
+def _known(services: Services) -> dict[str, AssetPolicy]:
+    from holdfast.policies import folder
+
+    known = folder.read(services.settings.policies_folder)
+    for name, message in known.wrong.items():
+        note(f"holdfast: {name} is no AssetPolicy that can be read: {message}")
+    return dict(known.policies)
+
+
+def _find(services: Services, name: str) -> AssetPolicy:
+    policy = _known(services).get(qualified(name))
+    if policy is None:
+        raise Failure(f"There is no policy {qualified(name)}.", NOT_FOUND)
+    return policy
+
+
+def _check_schedule(policy: AssetPolicy) -> None:
+    from holdfast.policies.report import Action
+    from holdfast.policies.schedule import resolve
+
+    for action in Action:
+        resolve(policy.key, policy.spec.schedule, policy.spec.time_zone, action)

@@ -1,0 +1,91 @@
+"""``sweep``: one run of a policy's action, to its end. What a CronJob of the cluster runs."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from contextlib import suppress
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from holdfast.cli.installation import Data, installation
+from holdfast.cli.listing import moment
+from holdfast.cli.output import Format, Output, answer, note
+from holdfast.cli.progress import Meter, Unit
+from holdfast.errors import Problem
+from holdfast.policies.report import MESSAGE_FILE, Action, Report, to_message
+
+if TYPE_CHECKING:
+    from holdfast.lifecycle.sweeping import Outcome
+    from holdfast.services import Services
+
+app = typer.Typer()
+
+STOPPED = 7
+"""The exit code of a run that was asked to stop, or whose guard or plan did not allow it: nothing failed, and not all is done."""
+
+
+@app.command()
+def sweep(
+    *,
+    policy: Annotated[str, typer.Option(help="Which policy: NAME or NAMESPACE/NAME.")],
+    action: Annotated[Action, typer.Option(help="Which of its actions.")],
+    preview: Annotated[bool, typer.Option("--preview", help="Only plan, whatever the policy's mode.")] = False,
+    as_of: Annotated[str | None, typer.Option(metavar="DATE", help="Plan for this instant, instead of now.")] = None,
+    plan: Annotated[str | None, typer.Option(metavar="DIGEST", help="Do nothing if the plan is not this one.")] = None,
+    approve: Annotated[list[str], typer.Option(metavar="DIGEST", help="A plan that may go beyond the guard.")] = [],  # noqa: B006
+    data: Data = None,
+    output: Output = Format.table,
+) -> None:
+    """Run one action of a policy, to its end. Ends with 7 if it was stopped, or the guard or another plan did not allow it."""
+    from holdfast.cli.policies import qualified
+    from holdfast.lifecycle.reporting import failed, report, sentence
+    from holdfast.lifecycle.sweeping import Request
+
+    key = qualified(policy)
+    stopping = _asked_to_stop()
+    with installation(data) as services, Meter("versions", None, unit=Unit.things) as meter:
+        as_of_moment = moment(as_of)
+        asked = Request(
+            as_of=None if as_of_moment is None else datetime.fromisoformat(as_of_moment),
+            digest=plan,
+            approve=approve,
+            preview=preview,
+            stop=stopping.is_set,
+            progress=lambda done, _due: meter.restart(done),
+        )
+        try:
+            outcome = _sweep(services, key, action, asked)
+        except Exception as error:
+            detail = error.detail if isinstance(error, Problem) else str(error)
+            _tell_kubernetes(failed(error, detail, key, action))
+            raise
+    said = report(outcome, key, action)
+    _tell_kubernetes(said)
+    answer(said.model_dump(mode="json", exclude_defaults=True), output)
+    note(sentence(outcome, key, action))
+    if outcome.state in {"guarded", "changed", "stopped"}:
+        raise typer.Exit(STOPPED)
+
+
+def _sweep(services: Services, key: str, action: Action, asked: object) -> Outcome:
+    from holdfast.lifecycle import sweeping
+
+    assert isinstance(asked, sweeping.Request)
+    return sweeping.sweep(services, services.settings.policies_folder, key, action, asked)
+
+
+def _asked_to_stop() -> threading.Event:
+    """Set by SIGTERM or SIGINT: the batch that is under way is finished."""
+    asked = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: asked.set())
+    return asked
+
+
+def _tell_kubernetes(report: Report) -> None:
+    if MESSAGE_FILE.is_file():  # within a pod
+        with suppress(OSError):
+            MESSAGE_FILE.write_text(to_message(report))

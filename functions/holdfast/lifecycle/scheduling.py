@@ -1,0 +1,156 @@
+"""The scheduler of ``holdfast serve``: previews what is new, runs what is due, and goes on with what was approved.
+
+A policy's action is due when the latest time of its schedule has come and no run has served it yet; so a run that was missed while
+nothing ran is made up for once, and any number of processes start it once (the sweep's lease, and the slot that its row names).
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import func, select
+
+from holdfast.clock import isoformat
+from holdfast.database.tables import policies, runs
+from holdfast.errors import Conflict, Problem, Unavailable
+from holdfast.lifecycle.runs import Cause, approved
+from holdfast.lifecycle.sweeping import Request, annotated, planned, rivals_of, sweep
+from holdfast.policies import folder, inforce
+from holdfast.policies.due import Rule
+from holdfast.policies.model import AssetPolicy
+from holdfast.policies.report import Action
+from holdfast.policies.schedule import BadSchedule, last_run, resolve
+
+if TYPE_CHECKING:
+    from holdfast.services import Services
+
+log = logging.getLogger(__name__)
+
+LOOK_SECONDS = 5.0
+"""Between two looks at the folder and the clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What was done for a policy's action: the latest time of its schedule that a run served, and whether an approved plan waits.
+    ``since``: from when on the policy is as it is."""
+
+    since: datetime
+    slot: datetime | None
+    approved: bool
+
+
+def due(policy: AssetPolicy, served: Mapping[Action, Served], now: datetime) -> list[tuple[Action, Cause]]:
+    """The runs to start now, in their order. Pure. A policy whose schedule is none has no runs."""
+    found = []
+    for action, one in served.items():
+        if one.approved:
+            found.append((action, Cause("approval")))
+            continue
+        try:
+            expression = resolve(policy.key, policy.spec.schedule, policy.spec.time_zone, action)
+            slot = last_run(expression, policy.spec.time_zone, now)
+        except BadSchedule:
+            continue
+        if slot is not None and slot > max(one.since, one.slot or one.since):
+            found.append((action, Cause("schedule", slot)))
+    return found
+
+
+class Scheduler:
+    """Beside the requests of ``holdfast serve``."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="scheduler")
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Returns when the batch that is under way is done."""
+        self._stopping.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                tick(self._services, self._stopping)
+            except Unavailable as away:
+                log.warning("the scheduler has to wait: %s", away.slug)
+            except Exception:  # the next look may do better, and nobody else would
+                log.exception("the scheduler stumbled")
+            self._stopping.wait(LOOK_SECONDS)
+
+
+def tick(services: Services, stopping: threading.Event) -> int:
+    """One look: how many runs it started. Raises Unavailable."""
+    source, clock = services.settings.policies_folder, services.clock
+    known = folder.read(source)
+    for name, message in known.wrong.items():
+        log.error("%s is no AssetPolicy that can be read: %s", name, message)
+    if known.wrong:
+        return 0  # it may be the one that keeps what the others would destroy
+    inforce.remember(services.database, known.policies.values(), clock())
+    started = 0
+    for policy in known.policies.values():
+        if stopping.is_set():
+            break
+        if policy.spec.suspend:
+            continue
+        _keep_previewed(services, policy, known.policies)
+        if policy.enforcing:
+            for action, cause in due(policy, _served(services, policy), clock()):
+                started += _start(services, policy, action, cause, stopping)
+    return started
+
+
+def _start(services: Services, policy: AssetPolicy, action: Action, cause: Cause, stopping: threading.Event) -> bool:
+    asked = Request(cause=cause, stop=stopping.is_set)
+    try:
+        outcome = sweep(services, services.settings.policies_folder, policy.key, action, asked)
+    except Conflict:
+        return False  # another process is at it
+    except Problem as problem:
+        log.warning("%s of %s was not run: %s", action, policy.key, problem.detail)
+        return False
+    log.info("%s of %s: %s, %d versions", action, policy.key, outcome.state, outcome.done.items)
+    return True
+
+
+def _served(services: Services, policy: AssetPolicy) -> dict[Action, Served]:
+    found = {}
+    with services.database.read() as connection:
+        p = policies.c
+        mine = (p.namespace == policy.metadata.namespace, p.name == policy.metadata.name)
+        since = connection.scalar(select(p.changed_at).where(*mine))
+        for action in Action:
+            if since is None or not Rule(policy).acts(action):
+                continue
+            slots = select(func.max(runs.c.slot)).where(runs.c.policy == policy.key, runs.c.action == str(action))
+            waits = approved(connection, policy.key, action, annotated(policy)) is not None
+            found[action] = Served(since, connection.scalar(slots), waits)
+    return found
+
+
+def _keep_previewed(services: Services, policy: AssetPolicy, known: Mapping[str, AssetPolicy]) -> None:
+    """A new or changed policy is planned at once, so that what it matches is known."""
+    p = policies.c
+    with services.database.read() as connection:
+        mine = (p.namespace == policy.metadata.namespace, p.name == policy.metadata.name)
+        row = connection.execute(select(p.generation, p.preview).where(*mine)).first()
+    if row is None or (row.preview or {}).get("generation") == row.generation:
+        return
+    rule, now = Rule(policy), services.clock()
+    rivals = rivals_of(folder.Folder(known, {}), policy.key)
+    plans: dict[str, Any] = {}
+    for action in Action:
+        if rule.acts(action):
+            plans[str(action)] = planned(services, rule, rivals, action, now).summary()
+    inforce.note_preview(services.database, policy, {"generation": row.generation, "at": isoformat(now), "plans": plans})

@@ -1,0 +1,189 @@
+"""How a policy of the embedded default stands: the status that the operator writes in a cluster, made from the registry's rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Row, select
+
+from holdfast.database.tables import policies, runs
+from holdfast.policies.model import AssetPolicy
+from holdfast.policies.report import Action, Amount, State
+from holdfast.policies.schedule import BadSchedule, next_run, resolve
+from holdfast.policies.status import ActionStatus, Condition, ConditionType, Conflict, Run, Status, WaitingPlan
+
+if TYPE_CHECKING:
+    from holdfast.services import Services
+
+_ENDED = {"done": State.DONE, "approved": State.GUARDED, "guarded": State.GUARDED, "stopped": State.STOPPED}
+_MOST_REASONS, _MOST_CONFLICTS = 5, 10
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the registry has of a policy: its own row, if it was told of it yet, and the newest run of each action."""
+
+    row: Row[Any] | None
+    latest: dict[Action, Row[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A policy with its status."""
+
+    policy: AssetPolicy
+    whole: Status
+
+    def status(self) -> dict[str, Any]:
+        """As in YAML."""
+        return self.whole.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=True)
+
+    def row(self) -> dict[str, Any]:
+        """As a list shows it."""
+        last, matched = self.whole.last_run, self.whole.matched
+        return {
+            "namespace": self.policy.metadata.namespace,
+            "name": self.policy.metadata.name,
+            "mode": "Suspended" if self.policy.spec.suspend else str(self.policy.spec.mode),
+            "matched": None if matched is None else matched.items,
+            "last_run": None if last is None else f"{last.action} {last.state} {last.time:%Y-%m-%d %H:%M:%S}",
+            "next_run": None if self.whole.next_run is None else f"{self.whole.next_run:%Y-%m-%d %H:%M:%S}",
+        }
+
+
+def standing(services: Services, policy: AssetPolicy) -> Standing:
+    """Reads what there is of it. Raises DatabaseUnavailable."""
+    with services.database.read() as connection:
+        p = policies.c
+        row = connection.execute(
+            select(policies).where(p.namespace == policy.metadata.namespace, p.name == policy.metadata.name)
+        ).first()
+        latest = {}
+        for action in Action:
+            newest = select(runs).where(runs.c.policy == policy.key, runs.c.action == str(action)).order_by(runs.c.id.desc())
+            if (found := connection.execute(newest.limit(1)).first()) is not None:
+                latest[action] = found
+    return Standing(policy, status_of(policy, Known(row, latest), services.clock()))
+
+
+def status_of(policy: AssetPolicy, known: Known, now: datetime) -> Status:
+    """The status. Pure."""
+    changed = now if known.row is None else known.row.changed_at
+    generation = 1 if known.row is None else known.row.generation
+    ended = [run for run in known.latest.values() if run.finished_at is not None]
+    last = max(ended, key=lambda run: run.id, default=None)
+    waiting = [_waiting(action, run) for action, run in known.latest.items() if run.state == "guarded" and policy.enforcing]
+    actions: dict[Action, ActionStatus] = {}
+    problem = ""
+    for action, part in ((Action.ARCHIVE, policy.spec.archive), (Action.DESTROY, policy.spec.destroy)):
+        if part is None:
+            continue
+        try:
+            expression = resolve(policy.key, policy.spec.schedule, policy.spec.time_zone, action)
+            at = next_run(expression, policy.spec.time_zone, now) if policy.enforcing else None
+        except BadSchedule as error:
+            problem = str(error)
+            continue
+        planned = _planned(known, action)
+        actions[action] = ActionStatus(cron_job="", schedule=expression, next_run=at, planned=planned)
+    conflicts = [
+        Conflict(policy=key, action=action, items=count)
+        for action, run in known.latest.items()
+        for key, count in (run.plan or {}).get("conflicts", {}).items()
+        if policy.enforcing
+    ][:_MOST_CONFLICTS]
+    previews = (known.row.preview if known.row is not None else None) or {}
+    matched = next((Amount(**summary["matched"]) for summary in previews.get("plans", {}).values()), None)
+    coming = [one.next_run for one in actions.values() if one.next_run is not None]
+    archived, destroyed = known.latest.get(Action.ARCHIVE), known.latest.get(Action.DESTROY)
+    return Status(
+        observed_generation=generation,
+        conditions=_conditions(policy, problem, waiting, conflicts, known, changed, generation),
+        archive=actions.get(Action.ARCHIVE),
+        destroy=actions.get(Action.DESTROY),
+        matched=matched,
+        matched_generation=previews.get("generation"),
+        matched_time=previews.get("at"),
+        last_run=None if last is None else _run(last),
+        next_run=min(coming, default=None),
+        archived=None if archived is None else archived.item_count,
+        destroyed=None if destroyed is None else destroyed.item_count,
+        waiting=waiting,
+        conflicts=conflicts,
+        reasons=[str(last.error)[:256]] if last is not None and last.error else [],
+    )
+
+
+def _planned(known: Known, action: Action) -> Amount | None:
+    run = known.latest.get(action)
+    previews = ((known.row.preview if known.row is not None else None) or {}).get("plans", {})
+    summary = run.plan if run is not None and run.plan is not None else previews.get(str(action))
+    return None if summary is None else Amount(**summary["due"])
+
+
+def _waiting(action: Action, run: Row[Any]) -> WaitingPlan:
+    return WaitingPlan(action=action, digest=run.digest, as_of=run.as_of, planned=Amount(**run.plan["due"]))
+
+
+def _run(row: Row[Any]) -> Run:
+    action = Action(row.action)
+    excluded = (row.plan or {}).get("excluded", {})
+    skipped = {name: row.skipped.get(name, 0) + excluded.get(name, 0) for name in {*row.skipped, *excluded}}
+    return Run(
+        id=str(row.id),
+        action=action,
+        state=_ENDED.get(row.state, State.FAILED),
+        time=row.finished_at,
+        archived=row.item_count if action is Action.ARCHIVE else 0,
+        condemned=row.item_count if action is Action.DESTROY else 0,
+        held=skipped.get("held", 0),
+        skipped=skipped,
+        seconds=round((row.finished_at - row.started_at).total_seconds(), 3),
+        digest=row.digest,
+    )
+
+
+def _conditions(
+    policy: AssetPolicy,
+    problem: str,
+    waiting: list[WaitingPlan],
+    conflicts: list[Conflict],
+    known: Known,
+    changed: datetime,
+    generation: int,
+) -> list[Condition]:
+    def since(state: bool) -> datetime:
+        newest = max((run.finished_at or run.started_at for run in known.latest.values()), default=changed)
+        return newest if state else changed
+
+    def condition(kind: ConditionType, holds: bool, reason: str, message: str, at: datetime) -> Condition:
+        return Condition(
+            type=kind,
+            status="True" if holds else "False",
+            reason=reason,
+            message=message[:1024],
+            observed_generation=generation,
+            last_transition_time=at,
+        )
+
+    ready = ("Suspended" if policy.spec.suspend else "Accepted") if not problem else "BadSchedule"
+    enforcing = "Enforcing" if policy.enforcing else "Suspended" if policy.spec.suspend else "Preview"
+    plans = "; ".join(f"{one.action} of {one.planned.items} versions" for one in waiting)
+    approve = f"{plans}: holdfast policy approve {policy.key} {' '.join(one.digest for one in waiting)}" if waiting else ""
+    named = "; ".join(f"{one.policy} about {one.action} of {one.items} versions" for one in conflicts[:3])
+    return [
+        condition(ConditionType.READY, not problem, ready, problem, changed),
+        condition(ConditionType.ENFORCING, policy.enforcing and not problem, enforcing, "", changed),
+        condition(
+            ConditionType.GUARD_TRIPPED, bool(waiting), "PlanWaits" if waiting else "NoPlanWaits", approve, since(bool(waiting))
+        ),
+        condition(
+            ConditionType.CONFLICTING,
+            bool(conflicts),
+            "Disagreement" if conflicts else "NoConflicts",
+            f"{named}: the later date counts" if conflicts else "",
+            since(bool(conflicts)),
+        ),
+    ]
