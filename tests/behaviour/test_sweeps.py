@@ -273,3 +273,81 @@ def test_own_ttls_that_no_policy_is_about_are_carried_out_in_the_background(stac
             (None, "archive", 1),
             (None, "destroy", 1),
         ]
+
+
+def test_an_asset_says_when_it_ends_and_by_what(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("holdfast.policies.inforce.FRESH_SECONDS", 0)
+    with governed(stack, stack.user("ada")) as at:
+        upload(at.http, "many.txt", b"first")
+        many = upload(at.http, "many.txt", b"second")
+        upload(at.http, "own.txt", b"own", archive_ttl="1", destroy_ttl="1")
+        upload(at.http, "never.md", b"# never")
+        at.apply(match={"mediaTypes": ["text/plain"]}, archive={"afterDays": 10}, destroy={"afterDays": 20}, keepLast=1)
+        at.sweep("archive")
+        ends = {
+            (item["asset_path"], item["version_id"]): item["expires"]
+            for item in at.http.get("/assets?versions=all").json()["items"]
+        }
+        assert [one and one["by"] for one in ends.values()] == [None, "default/one", None, "ttl"]
+        assert ends["text/txt/many", many["version_id"]] is None, "the newest one is kept"
+        [first] = [one for (path, _), one in ends.items() if path == "text/txt/many" and one]
+        assert (
+            moment(first["at"]) - moment(many["upload_date"])
+            < timedelta(days=30)
+            < timedelta(seconds=60) + moment(first["at"]) - moment(many["upload_date"])
+        )
+        assert at.http.get(f"/filedownload/{path(many)}").json()["metadata"]["expires"] is None
+        soon, later = [(at.clock() + timedelta(days=days)).isoformat() for days in (5, 31)]
+        listed = [
+            at.http.get("/assets", params={"versions": "all", "expiring_before": date}).json()["items"] for date in (soon, later)
+        ]
+        assert [[item["asset_path"] for item in items] for items in listed] == [["text/txt/own"], ["text/txt/many", "text/txt/own"]]
+
+
+def test_a_whole_run_is_taken_back_but_for_what_has_changed_since(stack: Stack) -> None:
+    ada = stack.user("ada")
+    with governed(stack, ada) as at:
+        uploads = [upload(at.http, f"f{number}.txt", b"x%d" % number) for number in range(4)]
+        at.apply(archive={"afterDays": 0}, destroy={"afterDays": 0})
+        archived = at.sweep("archive").run
+        condemned = at.sweep("destroy").run
+        assert at.http.post(f"/filerestore/{path(uploads[0])}").status_code == 200
+        [shown] = at.http.get("/runs", params={"action": "destroy"}).json()["items"]
+        assert (shown["id"], shown["done"], shown["state"]) == (condemned, {"items": 4, "bytes": 8}, "done")
+        items = at.http.get(f"/runs/{condemned}").json()["items"]
+        assert [item["undoable"] for item in items] == [False, True, True, True]
+
+        reply = at.http.post(f"/runs/{condemned}/undo")
+        assert reply.status_code == 202
+        settle(at.services)
+        assert {status for *_, status in every(at.http)} == {"archived"}
+        assert at.http.get(f"/runs/{condemned}").json()["undone"] == 3
+        assert at.http.get(f"/filedownload/{path(uploads[1])}").status_code == 200
+        at.http.post(f"/runs/{condemned}/undo")
+        settle(at.services)
+        assert at.http.get(f"/runs/{condemned}").json()["undone"] == 3, "nothing is taken back twice"
+
+        at.http.post(f"/runs/{archived}/undo")
+        settle(at.services)
+        assert {status for *_, status in every(at.http)} == {"archived"}, "their restoring has been another act since"
+        trail = at.http.get("/audit", params={"operation": "restore"}).json()["items"]
+        assert [(row["username"], row["details"].get("run")) for row in trail] == [("ada", condemned)] * 3 + [("ada", None)]
+
+
+def test_runs_are_shown_to_whom_they_concern(stack: Stack) -> None:
+    ada, grace = stack.user("ada"), stack.user("grace")
+    with governed(stack, ada) as at, stack.client(grace) as others:
+        upload(at.http, "mine.txt", b"mine")
+        upload(others, "hers.txt", b"hers")
+        upload(others, "too.txt", b"too")
+        at.apply(archive={"afterDays": 0})
+        run = at.sweep("archive").run
+        mine, hers = at.http.get(f"/runs/{run}").json(), others.get(f"/runs/{run}").json()
+        assert [item["asset_path"] for item in mine["items"]] == ["text/txt/mine"]
+        assert [item["asset_path"] for item in hers["items"]] == ["text/txt/hers", "text/txt/too"]
+        assert (mine["done"], hers["done"]) == ({"items": 1, "bytes": 4}, {"items": 2, "bytes": 7})
+        assert not {"plan", "skipped", "error", "guard"} & {name for name, value in mine.items() if value is not None}
+        assert others.post(f"/runs/{run}/undo").status_code == 202
+        settle(at.services)
+        assert [status for *_, status in every(at.http)] == ["archived"], "each admin takes back what is his"
+        assert [status for *_, status in every(others)] == ["active", "active"]

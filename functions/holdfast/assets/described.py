@@ -46,7 +46,7 @@ _FILE: dict[str, JsonValue] = {
 
 class Expiry(BaseModel):
     at: datetime
-    by: Literal["ttl"] = Field(description="What ends it: its own TTLs.")
+    by: str = Field(description="What ends it: `ttl`, its own TTLs; or the policy in force, by namespace/name.")
 
 
 class AssetMetadata(BaseModel):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sqlalchemy import Connection, Row, select
 
 from holdfast.assets import dates, reading
+from holdfast.assets.expiry import ranks
 from holdfast.assets.links import Target
 from holdfast.assets.metadata import describe
 from holdfast.audit.trail import entry, record
@@ -19,6 +20,8 @@ from holdfast.database.tables import workspaces
 from holdfast.errors import Forbidden, NotFound
 from holdfast.identity import access
 from holdfast.identity.access import Actor, Claims, authorise
+from holdfast.policies import inforce
+from holdfast.policies.due import Rule
 from holdfast.web.content import Content
 
 if TYPE_CHECKING:
@@ -29,10 +32,15 @@ class Found(NamedTuple):
     """A row of ``versions``, as far as a download needs it."""
 
     id: int
+    asset_id: int
+    number: int
     asset_path: str
     version_id: str
     primary_filename: str
+    archive_ttl: int | None
+    destroy_ttl: int | None
     upload_date: datetime
+    active_since: datetime
     archive_date: datetime | None
     destroy_date: datetime | None
     purge_after: datetime | None
@@ -44,6 +52,7 @@ class Found(NamedTuple):
     sha256: str
     object_key: str
     file_count: int
+    total_bytes: int
     labels: dict[str, str]
 
 
@@ -102,7 +111,9 @@ def download(services: Services, claims: Claims, asset_path: str, version_id: st
         of_version = {"version": version.id, "primary_key": version.object_key}
         others = [(Target(*file[:4]), file[4]) for file in services.direct.all(_ASSOCIATED, of_version)]
     _audit_read(services, actor, "download", version, version.primary_filename)
-    metadata = describe(version, [(file.filename, file.commit_id) for file, _ in others], actor.workspace)
+    rules = inforce.shown_by(services.database)
+    associated = [(file.filename, file.commit_id) for file, _ in others]
+    metadata = describe(version, associated, actor.workspace, rules, _rank(services, version, rules))
     primary = Target(version.object_key, version.primary_filename, version.content_type, version.version_id)
     parts = []
     for n, (file, size) in enumerate([(primary, version.size), *others]):
@@ -114,6 +125,13 @@ def download(services: Services, claims: Claims, asset_path: str, version_id: st
         }
         parts.append(Part(f"associated_file_{n}" if n else "primary_file", described, file.key, size))
     return Download(metadata, parts)
+
+
+def _rank(services: Services, version: Found, rules: Sequence[Rule]) -> int:
+    if not any(rule.ranks for rule in rules):
+        return 1
+    with services.database.read() as connection:
+        return ranks(connection, [version.asset_id], rules).get((version.asset_id, version.number), 1)
 
 
 def _version(values: list[Any]) -> Found:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -20,11 +20,15 @@ from holdfast.assets.metadata import describe_all
 from holdfast.database.tables import versions
 from holdfast.errors import Invalid
 from holdfast.identity.access import Actor, Claims, authorise
+from holdfast.policies import inforce
 
 if TYPE_CHECKING:
     from holdfast.services import Services
 
 _v = versions.c
+
+LOOK, LOOKS = 1000, 10
+"""Versions that are looked at together, and how often, for one page of what policies will end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +72,32 @@ def list_assets(
     Forbidden, Invalid."""
     with services.database.read() as connection:
         actor = authorise(connection, claims, "list")
+        if filters.expiring_before is not None and inforce.shown(connection):
+            return _expiring(connection, actor, filters, filters.expiring_before, after, limit)
         rows = list_versions(connection, actor, filters, after=after, limit=limit + 1)
         page = rows[:limit]
         found = describe_all(connection, actor.workspace, page)
     return found, Position(page[-1].asset_path, page[-1].number) if len(rows) > limit else None
+
+
+def _expiring(
+    connection: Connection, actor: Actor, filters: Filters, moment: datetime, after: Position | None, limit: int
+) -> tuple[list[dict[str, Any]], Position | None]:
+    """What ends before ``moment`` by its own dates or by a policy, which only a look at each version can say. A page may have fewer
+    than ``limit``, and none, where few of very many do."""
+    found: list[dict[str, Any]] = []
+    everything = replace(filters, expiring_before=None)
+    for _ in range(LOOKS):
+        rows = list_versions(connection, actor, everything, after=after, limit=LOOK)
+        for row, described in zip(rows, describe_all(connection, actor.workspace, rows), strict=True):
+            after = Position(row.asset_path, row.number)
+            if described["expires"] is not None and datetime.fromisoformat(described["expires"]["at"]) < moment:
+                found.append(described)
+                if len(found) == limit:
+                    return found, after
+        if len(rows) < LOOK:
+            return found, None
+    return found, after
 
 
 def list_versions(connection: Connection, actor: Actor, filters: Filters, *, after: Position | None, limit: int) -> list[Row[Any]]:

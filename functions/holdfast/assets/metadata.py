@@ -7,15 +7,25 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, false, select
 
-from holdfast.assets import dates
+from holdfast.assets import expiry
 from holdfast.clock import isoformat
 from holdfast.database.tables import files, versions
+from holdfast.policies import inforce
+from holdfast.policies.due import Rule
 
 
-def describe(version: Any, associated: Iterable[tuple[str, str]], branch: str, *, unchanged: bool = False) -> dict[str, Any]:
+def describe(
+    version: Any,
+    associated: Iterable[tuple[str, str]],
+    branch: str,
+    rules: Sequence[Rule] = (),
+    rank: int = 1,
+    *,
+    unchanged: bool = False,
+) -> dict[str, Any]:
     """The metadata of ``version``, a row of ``versions``. ``associated`` are (filename, commit id) of its current associated files,
-    in their order; ``unchanged`` says that an upload brought nothing new."""
-    ends = dates.expires(version)
+    in their order; ``rules`` the policies in force, which may ask for its ``rank``; ``unchanged`` says that an upload brought
+    nothing new."""
     return {
         "asset_path": version.asset_path,
         "version_id": version.version_id,
@@ -34,14 +44,17 @@ def describe(version: Any, associated: Iterable[tuple[str, str]], branch: str, *
         "phase": version.phase,
         "purge_after": isoformat(version.purge_after),
         "held": version.held > 0,
-        "expires": None if ends is None else {"at": isoformat(ends), "by": "ttl"},
+        "expires": expiry.described(expiry.expires(version, branch, rules, rank)),
     }
 
 
 def describe_all(connection: Connection, branch: str, rows: Sequence[Row[Any]]) -> list[dict[str, Any]]:
-    """The metadata of all ``rows`` of ``versions``, in their order: one statement, or none when there are no associated files."""
+    """The metadata of all ``rows`` of ``versions``, in their order: a statement if there are associated files, and one if policies
+    in force ask for ranks."""
     associated = _associated(connection, [row.id for row in rows if row.file_count > 1])
-    return [describe(row, associated.get(row.id, ()), branch) for row in rows]
+    rules = inforce.shown(connection)
+    ranks = expiry.ranks(connection, {row.asset_id for row in rows}, rules)
+    return [describe(row, associated.get(row.id, ()), branch, rules, ranks.get((row.asset_id, row.number), 1)) for row in rows]
 
 
 def load(connection: Connection, branch: str, ids: Sequence[int]) -> dict[int, dict[str, Any]]:

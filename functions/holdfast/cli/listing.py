@@ -36,7 +36,8 @@ def list_assets(
     label: Annotated[list[str], typer.Option(help="NAME=VALUE; as often as needed, all must match.")] = [],  # noqa: B006
     media_type: Annotated[str | None, typer.Option(help="image/png, or all images: 'image/*'.")] = None,
     expiring: Annotated[
-        str | None, typer.Option(metavar="DATE", help="Only what becomes unreadable by its own dates before then.")
+        str | None,
+        typer.Option(metavar="DATE", help="Only what becomes unreadable before then, by its own TTLs or by a policy in force."),
     ] = None,
     limit: Limit = None,
     output: Output = Format.table,
@@ -50,8 +51,9 @@ def list_assets(
         "media_type": media_type,
         "expiring_before": moment(expiring),
     }
+    columns = COLUMNS if expiring is None else (*COLUMNS, "expires")
     with logged_in() as api:
-        listing(itertools.islice(api.pages("/assets", params), limit), COLUMNS, output)
+        listing(itertools.islice(api.pages("/assets", params), limit), columns, output)
 
 
 @app.command("versions")

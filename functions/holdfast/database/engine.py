@@ -21,6 +21,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.engine.interfaces import IsolationLevel
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.pool import Pool
 
 from holdfast.database.connecting import (
     BUSY_SECONDS,
@@ -67,6 +68,11 @@ class Database:
                     raise DatabaseUnavailable from error
                 time.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311  spreads the rivals, guards nothing
         raise AssertionError("unreachable")
+
+    @property
+    def pool(self) -> Pool:
+        """The connections of ``read``."""
+        return self._reader.pool
 
     def check(self) -> None:
         """Raises DatabaseUnavailable unless the database answers and can be written to (readiness)."""

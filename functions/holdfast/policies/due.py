@@ -77,6 +77,11 @@ class Rule:
         }
         self._from_upload = spec.destroy is not None and spec.destroy.start is Start.UPLOAD
 
+    @property
+    def ranks(self) -> bool:
+        """Whether it asks for a version's rank."""
+        return self._versions is not Versions.ANY or self.policy.spec.keep_last > 0
+
     def acts(self, action: Action) -> bool:
         """Whether the policy has this field."""
         return self._days[action] is not None

@@ -6,15 +6,16 @@ job, writes here what it found.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import Connection, and_, delete, insert, select, true, update
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.pool import Pool
 
 from holdfast.database.engine import Database
 from holdfast.database.tables import policies as t
@@ -54,25 +55,37 @@ def note_preview(database: Database, policy: AssetPolicy, summaries: Mapping[str
     database.write(lambda connection: connection.execute(update(t).where(_is(key)).values(preview=dict(summaries))))
 
 
-class InForce:
-    """The enforcing policies as rules, read anew every few seconds at most. Safe for many threads."""
+def shown(connection: Connection) -> Sequence[Rule]:
+    """The enforcing policies as they were at most ``FRESH_SECONDS`` ago: for showing what is to come, not for acting."""
+    known = _known.setdefault(connection.engine.pool, _Known())
+    if time.monotonic() - known.read_at >= FRESH_SECONDS:
+        found = select(t.c.namespace, t.c.name, t.c.generation).where(t.c.enforcing == true())
+        stamp = [tuple(row) for row in connection.execute(found.order_by(t.c.namespace, t.c.name))]
+        if stamp != known.stamp:
+            known.rules, known.stamp = enforcing(connection), stamp
+        known.read_at = time.monotonic()
+    return known.rules
+
+
+def shown_by(database: Database) -> Sequence[Rule]:
+    """The same, without a connection at hand: mostly none is needed."""
+    known = _known.get(database.pool)
+    if known is not None and time.monotonic() - known.read_at < FRESH_SECONDS:
+        return known.rules
+    with database.read() as connection:
+        return shown(connection)
+
+
+class _Known:
+    """What a process knows of one database's policies. Two threads that find it old read it twice, to the same end."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._read_at = float("-inf")
-        self._known: tuple[tuple[Any, ...], ...] = ()
-        self._rules: Sequence[Rule] = ()
+        self.read_at = float("-inf")
+        self.stamp: list[tuple[Any, ...]] = []
+        self.rules: Sequence[Rule] = ()
 
-    def rules(self, connection: Connection) -> Sequence[Rule]:
-        """As they were at most ``FRESH_SECONDS`` ago: for showing what is to come, not for acting."""
-        with self._lock:
-            if time.monotonic() - self._read_at >= FRESH_SECONDS:
-                found = select(t.c.namespace, t.c.name, t.c.generation).where(t.c.enforcing == true())
-                known = tuple(tuple(row) for row in connection.execute(found.order_by(t.c.namespace, t.c.name)))
-                if known != self._known:
-                    self._rules, self._known = enforcing(connection), known
-                self._read_at = time.monotonic()
-            return self._rules
+
+_known: WeakKeyDictionary[Pool, _Known] = WeakKeyDictionary()
 
 
 def enforcing(connection: Connection) -> list[Rule]:
