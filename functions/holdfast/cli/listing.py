@@ -1,4 +1,4 @@
-"""``ls``, ``versions`` and ``audit``: what is there, and what was done."""
+"""``ls``, ``versions``, ``runs`` and ``audit``: what is there, and what was done."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ app = typer.Typer()
 STATUSES = ["active", "archived", "destroyed"]
 COLUMNS = ("asset_path", "version_id", "size", "status", "upload_date", "archive_date", "destroy_date", "labels")
 VERSION_COLUMNS = ("version_id", "status", "phase", "size", "upload_date", "archive_date", "destroy_date", "purge_after")
+RUN_COLUMNS = ("id", "policy", "action", "trigger", "state", "done", "undone", "started_at")
+ITEM_COLUMNS = ("asset_path", "version_id", "bytes", "status", "phase", "undoable")
 AUDIT_COLUMNS = ("at", "username", "operation", "asset_path", "version_id", "success", "details")
 
 Limit = Annotated[int | None, typer.Option(min=1, help="Show at most so many.")]
@@ -83,6 +85,20 @@ def audit(
     params = {"asset_path": asset, "operation": operation, "username": user, "since": moment(since), "workspace": workspace}
     with logged_in() as api:
         listing(itertools.islice(api.pages("/audit", params), limit), AUDIT_COLUMNS, output)
+
+
+@app.command()
+def runs(
+    *,
+    policy: Annotated[str | None, typer.Option(help="Only runs of this policy: NAMESPACE/NAME.")] = None,
+    run: Annotated[int | None, typer.Option(help="What this run did, version by version.")] = None,
+    limit: Limit = None,
+    output: Output = Format.table,
+) -> None:
+    """Show what runs of policies did, the latest first."""
+    where, columns = ("/runs", RUN_COLUMNS) if run is None else (f"/runs/{run}", ITEM_COLUMNS)
+    with logged_in() as api:
+        listing(itertools.islice(api.pages(where, {"policy": policy}), limit), columns, output)
 
 
 def of_asset(api: Api, asset_path: str, **filters: Any) -> Iterator[dict[str, Any]]:

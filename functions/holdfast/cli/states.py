@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,6 +11,7 @@ import typer
 from holdfast.cli.failures import NOT_FOUND, USAGE, Failure
 from holdfast.cli.listing import of_asset
 from holdfast.cli.output import Format, Output, answer
+from holdfast.cli.progress import Meter, Unit
 from holdfast.cli.sending import parse_labels
 from holdfast.cli.session import logged_in
 
@@ -17,6 +19,10 @@ if TYPE_CHECKING:
     from holdfast.cli.api import Api
 
 app = typer.Typer()
+
+UNDO_SECONDS, UNDO_LOOKS = 1.0, 10
+"""Between two looks at a run that is being taken back, and after how many without any progress nothing more is expected: what has
+changed since stays as it is."""
 
 AssetPath = Annotated[str, typer.Argument(help="The asset, as `ls` shows it.")]
 Version = Annotated[str | None, typer.Option(help="The version; the newest that this can be done with unless given.")]
@@ -38,10 +44,33 @@ def archive(asset_path: AssetPath, version: Version = None, output: Output = For
 
 
 @app.command()
-def restore(asset_path: AssetPath, version: Version = None, output: Output = Format.table) -> None:
-    """Take a version one step back: from destroyed to archived, from archived to active."""
+def restore(
+    asset_path: Annotated[str | None, typer.Argument(help="The asset, as `ls` shows it.")] = None,
+    version: Version = None,
+    run: Annotated[int | None, typer.Option(help="Take back all that this run of a policy did, instead of one version.")] = None,
+    output: Output = Format.table,
+) -> None:
+    """Take a version one step back: from destroyed to archived, from archived to active. Or a whole run."""
+    if (asset_path is None) == (run is None):
+        raise Failure("Name an asset, or a run with --run.", USAGE)
     with logged_in() as api:
-        answer(_change(api, "filerestore", asset_path, version, "archived", "destroyed"), output)
+        if run is not None:
+            answer(_take_back(api, run), output)
+        else:
+            answer(_change(api, "filerestore", str(asset_path), version, "archived", "destroyed"), output)
+
+
+def _take_back(api: Api, run: int) -> dict[str, Any]:
+    """Asks for it, and waits until no more of it comes back."""
+    found = api.call("POST", f"/runs/{run}/undo")
+    with Meter("versions", found["done"]["items"], unit=Unit.things) as meter:
+        still = 0
+        while still < UNDO_LOOKS and found["undone"] < found["done"]["items"]:
+            time.sleep(UNDO_SECONDS)
+            before, found = found["undone"], api.call("GET", f"/runs/{run}", params={"limit": 1})
+            still = 0 if found["undone"] > before else still + 1
+            meter.restart(found["undone"])
+    return {name: found[name] for name in ("id", "policy", "action", "done", "undone")}
 
 
 @app.command()
