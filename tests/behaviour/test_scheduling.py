@@ -1,0 +1,133 @@
+"""The scheduler inside ``serve``: previews, times that have come, times that were missed, and approvals."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+from tests.behaviour.moments import upload
+from tests.behaviour.policies import GENEROUS, Governed, governed
+from tests.stacks import SQL, SQLITE, Stack
+
+from holdfast.lifecycle.scheduling import tick
+from holdfast.lifecycle.standing import standing
+from holdfast.policies import folder
+
+pytestmark = pytest.mark.parametrize("stack", [SQLITE, SQL], indirect=True)
+
+
+def statuses(at: Governed) -> list[str]:
+    found = at.http.get("/assets", params={"status": ["active", "archived", "destroyed"]}).json()["items"]
+    return [item["status"] for item in found]
+
+
+def look(at: Governed) -> int:
+    return tick(at.services, threading.Event())
+
+
+def told(at: Governed, name: str = "one") -> dict[str, Any]:
+    known = folder.read(at.services.settings.policies_folder).policies[f"default/{name}"]
+    return standing(at.services, known).status()
+
+
+def conditions(at: Governed) -> dict[str, str]:
+    return {one["type"]: one["status"] for one in told(at)["conditions"]}
+
+
+def test_a_new_policy_is_previewed_at_once_and_a_changed_one_again(stack: Stack) -> None:
+    with governed(stack, stack.user("ada")) as at:
+        upload(at.http)
+        at.apply(archive={"afterDays": 0}, mode="Preview")
+        assert look(at) == 0
+        assert told(at)["matched"] == {"items": 1, "bytes": 5}
+        assert told(at)["archive"]["planned"] == {"items": 1, "bytes": 5}
+        assert conditions(at) == {"Ready": "True", "Enforcing": "False", "GuardTripped": "False", "Conflicting": "False"}
+        upload(at.http, "another.txt", b"another")
+        look(at)
+        assert told(at)["matched"]["items"] == 1, "it is counted when it changes, not at each look"
+        at.apply(archive={"afterDays": 0}, mode="Preview", match={"paths": ["**"]})
+        look(at)
+        assert (told(at)["matched"]["items"], told(at)["matchedGeneration"], told(at)["observedGeneration"]) == (2, 2, 2)
+        assert statuses(at) == ["active", "active"]
+
+
+def test_each_time_of_the_schedule_is_served_once_and_a_missed_one_is_made_up_for(stack: Stack) -> None:
+    with governed(stack, stack.user("ada")) as at:
+        upload(at.http)
+        at.apply(archive={"afterDays": 0}, schedule="@hourly")
+        assert look(at) == 0
+        at.move(hours=5)
+        assert look(at) == 1
+        assert statuses(at) == ["archived"]
+        assert look(at) == 0
+        assert told(at)["lastRun"]["archived"] == 1
+        upload(at.http, "next.txt", b"next")
+        at.move(hours=1)
+        assert look(at) == 1
+        assert statuses(at) == ["archived", "archived"]
+
+
+def test_destroy_follows_an_hour_later(stack: Stack) -> None:
+    with governed(stack, stack.user("ada")) as at:
+        upload(at.http)
+        at.apply(archive={"afterDays": 0}, destroy={"afterDays": 0})
+        look(at)
+        seen = []
+        for _ in range(26):
+            at.move(hours=1)
+            look(at)
+            seen.append(statuses(at)[0])
+        assert seen.count("archived") == 1
+        assert seen[-1] == "destroyed"
+
+
+def test_a_tripped_guard_is_told_and_an_approved_plan_goes_on_without_waiting_for_the_schedule(stack: Stack) -> None:
+    with governed(stack, stack.user("ada")) as at:
+        upload(at.http)
+        spec: dict[str, Any] = {"archive": {"afterDays": 0}, "schedule": "@hourly", "guard": {"maxItems": 0}}
+        at.apply(**spec)
+        look(at)
+        at.move(hours=1)
+        assert look(at) == 1
+        assert (statuses(at), conditions(at)["GuardTripped"]) == (["active"], "True")
+        [waiting] = told(at)["waiting"]
+        at.apply(**spec, annotations={"holdfast.dev/approve-plan": waiting["digest"]})
+        assert look(at) == 1
+        assert (statuses(at), conditions(at)["GuardTripped"]) == (["archived"], "False")
+        assert look(at) == 0
+
+
+def test_policies_that_disagree_are_told_of(stack: Stack) -> None:
+    with governed(stack, stack.user("ada")) as at:
+        upload(at.http)
+        at.apply(archive={"afterDays": 0}, schedule="@hourly")
+        at.apply("slow", archive={"afterDays": 9}, schedule="@hourly")
+        look(at)
+        at.move(hours=1)
+        assert look(at) == 2
+        assert (statuses(at), conditions(at)["Conflicting"]) == (["active"], "True")
+        assert told(at)["conflicts"] == [{"policy": "default/slow", "action": "archive", "items": 1}]
+
+
+def test_suspended_deleted_and_unreadable_policies_do_nothing(stack: Stack) -> None:
+    with governed(stack, stack.user("ada")) as at:
+        upload(at.http)
+        suspended = at.apply(archive={"afterDays": 0}, schedule="@hourly", suspend=True)
+        at.move(hours=2)
+        assert look(at) == 0
+        at.apply(archive={"afterDays": 0}, schedule="@hourly")
+        look(at)
+        broken = at.services.settings.policies_folder / "default.broken.yaml"
+        broken.write_text("spec: {")
+        at.move(hours=2)
+        assert look(at) == 0, "what cannot be read may be what keeps the others' versions"
+        broken.unlink()
+        folder.remove(at.services.settings.policies_folder, suspended)
+        assert look(at) == 0
+        assert statuses(at) == ["active"]
+        at.apply(archive={"afterDays": 0}, schedule="@hourly", guard=GENEROUS)
+        look(at)
+        at.move(hours=2)
+        assert look(at) == 1
+        assert statuses(at) == ["archived"]

@@ -1,0 +1,117 @@
+"""Policies without a cluster, as their operator runs them: apply, preview, a tripped guard, approval, a run, and taking it back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.cli.conftest import Served
+from tests.cli.program import Program
+
+
+@pytest.fixture
+def operator(ada: Program, served: Served, monkeypatch: pytest.MonkeyPatch) -> Program:
+    """Ada, who has the installation's folder at hand, too."""
+    return Program(ada.home, ada.cwd, {**ada.environment, "HOLDFAST_DATA": str(served.data)})
+
+
+@pytest.fixture
+def policy(operator: Program) -> Callable[..., Path]:
+    """Writes a policy about ada's workspace alone into a file."""
+    username = operator.json("whoami")["username"]
+
+    def write(**spec: Any) -> Path:
+        whole = {
+            "apiVersion": "holdfast.dev/v1alpha1",
+            "kind": "AssetPolicy",
+            "metadata": {"name": username, "namespace": "media"},
+            "spec": {"workspaces": {"names": [f"{username}_space"]}, "archive": {"afterDays": 0}, **spec},
+        }
+        path = operator.cwd / "policy.yaml"
+        path.write_text(yaml.safe_dump(whole))
+        return path
+
+    return write
+
+
+def name_of(file: Path) -> str:
+    found: str = yaml.safe_load(file.read_text())["metadata"]["name"]
+    return f"media/{found}"
+
+
+def uploaded(program: Program, *names: str) -> None:
+    for name in names:
+        (program.cwd / name).write_text(name)
+    program("upload", *names)
+
+
+def listed(program: Program, status: str) -> list[str]:
+    return [item["asset_path"] for item in program.json("ls", "--status", status)]
+
+
+def test_a_policy_from_preview_to_undo(operator: Program, policy: Callable[..., Path]) -> None:
+    uploaded(operator, "a.txt", "b.txt", "c.txt")
+    file = policy(guard={"maxItems": 2})
+    name = name_of(file)
+    [shown] = operator.json("policy", "preview", "-f", file)
+    assert (shown["due"]["items"], shown["guard"]["limit"]) == (3, "maxItems")
+    assert "configured" in operator("policy", "apply", "-f", file).stderr
+    assert "unchanged" in operator("policy", "apply", "-f", file).stderr
+    [row] = operator.json("policy", "get", name)
+    assert (row["namespace"], row["mode"]) == ("media", "Preview")
+
+    ended = operator("sweep", "--policy", name, "--action", "archive")
+    assert "3 versions would be archived. Nothing was done." in ended.stderr
+    operator("policy", "apply", "-f", policy(guard={"maxItems": 2}, mode="Enforce"))
+    ended = operator("sweep", "--policy", name, "--action", "archive", "-o", "json", code=7)
+    stopped = json.loads(ended.stdout)
+    assert (stopped["state"], stopped["planned"]["items"]) == ("guarded", 3)
+    assert listed(operator, "archived") == []
+    whole = operator.json("policy", "describe", name)
+    assert [one["digest"] for one in whole["status"]["waiting"]] == [stopped["digest"]]
+
+    ended = operator("sweep", "--policy", name, "--action", "archive", "--approve", stopped["digest"], "-o", "json")
+    assert json.loads(ended.stdout)["archived"] == 3
+    assert listed(operator, "archived") == ["text/txt/a", "text/txt/b", "text/txt/c"]
+    done = operator.json("runs", "--policy", name)
+    assert [(run["state"], run["done"]["items"]) for run in done][:1] == [("done", 3)]
+    assert len(operator.json("runs", "--run", str(done[0]["id"]))) == 3
+    back = operator.json("restore", "--run", str(done[0]["id"]))
+    assert back["undone"] == 3
+    assert listed(operator, "archived") == []
+
+    operator("policy", "delete", name)
+    assert operator.json("policy", "get") == [] or name not in json.dumps(operator.json("policy", "get"))
+    assert listed(operator, "active") == ["text/txt/a", "text/txt/b", "text/txt/c"], "a policy's end touches no asset"
+
+
+def test_a_run_is_bound_to_the_plan_that_was_shown(operator: Program, policy: Callable[..., Path]) -> None:
+    uploaded(operator, "a.txt")
+    file = policy(mode="Enforce")
+    [shown] = operator.json("policy", "preview", "-f", file)
+    operator("policy", "apply", "-f", file)
+    bound = ("sweep", "--policy", name_of(file), "--action", "archive", "--as-of", shown["as_of"])
+    ended = operator(*bound, "--plan", "0" * 64, code=7)
+    assert "another one by now" in ended.stderr
+    operator(*bound, "--plan", shown["digest"])
+    assert listed(operator, "archived") == ["text/txt/a"]
+    operator("policy", "delete", "-f", file)
+
+
+def test_what_is_no_policy_is_refused_and_changes_nothing(operator: Program, policy: Callable[..., Path]) -> None:
+    file = policy(archive={"afterDays": -1})
+    assert "spec.archive.afterDays" in operator("policy", "apply", "-f", file, code=1).stderr
+    assert "no cron expression" in operator("policy", "apply", "-f", policy(schedule="now and then"), code=2).stderr
+    assert "IANA" in operator("policy", "apply", "-f", policy(timeZone="Nowhere"), code=2).stderr
+    file.write_text("")
+    assert "no policy in it" in operator("policy", "apply", "-f", file, code=2).stderr
+    operator("policy", "apply", "-f", operator.cwd / "missing.yaml", code=1)
+    assert "There is no policy" in operator("policy", "describe", "media/none", code=4).stderr
+    operator("sweep", "--policy", "media/none", "--action", "archive", code=4)
+    operator("policy", "delete", code=2)
+    operator("restore", code=2)
