@@ -18,8 +18,8 @@ from holdfast.assets.transitions import Action
 from holdfast.audit.trail import entry, record
 from holdfast.clock import isoformat
 from holdfast.database.tables import assets, versions
-from holdfast.errors import Conflict, Forbidden, Problem
-from holdfast.identity.access import Actor, Claims, authorise
+from holdfast.errors import Conflict, Problem
+from holdfast.identity.access import Actor, Claims, authorise, demand
 
 if TYPE_CHECKING:
     from holdfast.services import Services
@@ -37,10 +37,10 @@ def act(services: Services, claims: Claims, asset_path: str, version_id: str, ac
     def change(connection: Connection) -> dict[str, Any]:
         actor = authorise(connection, claims)
         known[:] = [actor]
-        _demand(actor, action, None)
+        demand(actor, transitions.needs(action))
         _lock(connection, actor, asset_path)
         version = find(connection, actor, asset_path, version_id)
-        _demand(actor, action, version)
+        demand(actor, transitions.needs(action, version))
         _change(services, connection, actor, version, action)
         failpoints.hit(_COMMITTING)
         return metadata.load(connection, actor.workspace, [version.id])[version.id]
@@ -54,13 +54,6 @@ def act(services: Services, claims: Claims, asset_path: str, version_id: str, ac
         raise
     failpoints.hit(_AFTER)
     return changed
-
-
-def _demand(actor: Actor, action: Action, version: transitions.State | None) -> None:
-    wanted = transitions.needs(action, version)
-    if not any(actor.may(permission) for permission in wanted):
-        names = "' or '".join(sorted(wanted))
-        raise Forbidden(f"This needs the permission '{names}'.", permission=min(wanted))
 
 
 def _lock(connection: Connection, actor: Actor, asset_path: str) -> None:

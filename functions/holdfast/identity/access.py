@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 PERMISSIONS = frozenset({"upload", "download", "list", "archive", "destroy", "admin"})
 """The rights within a workspace (000). ``admin`` includes the others, and cannot be given to a shared user."""
 
+Need = str | frozenset[str]
+"""A permission, or several of which one is enough."""
+
 COLUMNS = (
     "u.id, u.username, u.issuer, u.token_epoch, u.permissions, u.platform_admin, "
     "w.id, w.name, w.state, w.quota_bytes, w.max_file_bytes, w.used_bytes, r.jti"
@@ -65,7 +68,7 @@ class Actor:
         return permission in self.permissions or "admin" in self.permissions
 
 
-def authorise(connection: Connection, claims: Claims, *needs: str) -> Actor:
+def authorise(connection: Connection, claims: Claims, *needs: Need) -> Actor:
     """The actor behind ``claims``, who has every permission in ``needs``. One SELECT. Raises Unauthenticated (no such user any
     more, his workspace is deleted, the token is revoked or older than his last password) or Forbidden."""
     row = connection.execute(_statement(), parameters(claims)).first()
@@ -77,7 +80,7 @@ def parameters(claims: Claims) -> dict[str, Any]:
     return {"jti": claims.jti, "user_id": claims.user_id}
 
 
-def actor(row: Sequence[Any] | None, claims: Claims, *needs: str) -> Actor:
+def actor(row: Sequence[Any] | None, claims: Claims, *needs: Need) -> Actor:
     """Judges a row that begins with ``COLUMNS``; None says that there was none. Raises as ``authorise`` does."""
     if row is None:
         raise Unauthenticated("There is no such user any more.")
@@ -105,11 +108,13 @@ def actor(row: Sequence[Any] | None, claims: Claims, *needs: str) -> Actor:
     return found
 
 
-def demand(actor: Actor, *needs: str) -> None:
-    """Raises Forbidden unless ``actor`` has every permission in ``needs``."""
-    for permission in needs:
-        if not actor.may(permission):
-            raise Forbidden(f"This needs the permission '{permission}'.", permission=permission)
+def demand(actor: Actor, *needs: Need) -> None:
+    """Raises Forbidden unless ``actor`` has every permission in ``needs``, and one of each set of alternatives."""
+    for need in needs:
+        alternatives = {need} if isinstance(need, str) else need
+        if not any(actor.may(permission) for permission in alternatives):
+            names = "' or '".join(sorted(alternatives))
+            raise Forbidden(f"This needs the permission '{names}'.", permission=min(alternatives))
 
 
 @cache
