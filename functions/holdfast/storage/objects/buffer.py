@@ -1,8 +1,9 @@
-"""The one buffer of a writer."""
+"""The buffer of a writer, and how it is filled."""
 
 from __future__ import annotations
 
 import mmap
+from abc import ABC, abstractmethod
 
 
 class Buffer:
@@ -40,3 +41,25 @@ class Buffer:
         """Gives the memory back. From now on nothing fits."""
         self.capacity = self.used = 0
         self._view = memoryview(b"")
+
+
+class Buffered(ABC):
+    """The half of ``port.Writer`` that is about the buffer; an adapter says where a full one goes."""
+
+    def __init__(self, buffer: Buffer) -> None:
+        self._buffer = buffer
+
+    @property
+    def full(self) -> bool:
+        return self._buffer.full
+
+    def feed(self, data: bytes | memoryview) -> int:
+        return self._buffer.feed(data)
+
+    def flush(self) -> None:
+        if self._buffer.full:
+            self._pass_on()
+
+    @abstractmethod
+    def _pass_on(self) -> None:
+        """Sends the buffer's content on, and makes room."""

@@ -22,7 +22,7 @@ from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
-from holdfast.storage.objects.buffer import Buffer
+from holdfast.storage.objects.buffer import Buffer, Buffered
 from holdfast.storage.objects.keys import check_key
 from holdfast.storage.objects.points import step
 from holdfast.storage.objects.port import CHUNK, ObjectExists, ObjectMissing, Stored, StoreUnavailable
@@ -106,30 +106,19 @@ class FolderObjects:
         probe(self, self.delete)
 
 
-class FolderWriter:
+class FolderWriter(Buffered):
     """A temporary file on its way to ``path``."""
 
     def __init__(self, path: Path, temporary: Path) -> None:
+        super().__init__(Buffer(BUFFER))
         self._path = path
         self._temporary = temporary
-        self._buffer = Buffer(BUFFER)
         self._hash = hashlib.sha256()
         self._size = 0
         self._fd: int | None = None
         self._close: weakref.finalize[[int], FolderWriter] | None = None
 
-    @property
-    def full(self) -> bool:
-        return self._buffer.full
-
-    def feed(self, data: bytes | memoryview) -> int:
-        return self._buffer.feed(data)
-
-    def flush(self) -> None:
-        if self.full:
-            self._write()
-
-    def _write(self) -> None:
+    def _pass_on(self) -> None:
         content = self._buffer.content()
         with _faults(), step("part"):
             if self._fd is None:
@@ -144,7 +133,7 @@ class FolderWriter:
 
     def finish(self) -> Stored:
         if self._fd is None or self._buffer.used:
-            self._write()
+            self._pass_on()
         assert self._fd is not None
         with _faults():
             os.fsync(self._fd)

@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from holdfast import failpoints
-from holdfast.storage.objects.buffer import Buffer
+from holdfast.storage.objects.buffer import Buffer, Buffered
 from holdfast.storage.objects.parts import PART
 from holdfast.storage.objects.points import step
 from holdfast.storage.objects.port import ObjectExists, Stored, StoreUnavailable
@@ -28,7 +28,7 @@ SENDER = "objects-part"
 """The name of the threads that send."""
 
 
-class S3Writer:
+class S3Writer(Buffered):
     """Every request carries the sha256 of its body, signed, so that the store refuses what arrives damaged.
 
     One part is filled while the one before it is sent, and is itself on its way before that one's answer is there; taking turns
@@ -37,10 +37,10 @@ class S3Writer:
     """
 
     def __init__(self, store: S3Objects, key: str, content_type: str) -> None:
+        super().__init__(Buffer(store.part_size(1)))
         self._store = store
         self._key = key
         self._content_type = content_type
-        self._buffer = Buffer(store.part_size(1))
         self._spare: Buffer | None = None
         self._sending: Future[CompletedPartTypeDef] | None = None
         """The part under way, whose bytes are in the spare buffer."""
@@ -52,23 +52,12 @@ class S3Writer:
         self._digests = hashlib.sha256()
         """Of the parts' digests: S3's composite checksum."""
 
-    @property
-    def full(self) -> bool:
-        return self._buffer.full
-
-    def feed(self, data: bytes | memoryview) -> int:
-        return self._buffer.feed(data)
-
-    def flush(self) -> None:
-        if self.full:
-            self._hand_over()
-
     def finish(self) -> Stored:
         if self._upload is None:
             stored = self._put()
         else:
             if self._buffer.used:
-                self._hand_over()
+                self._pass_on()
             self._collect_last()
             stored = self._complete(self._upload)
         self._release()
@@ -102,7 +91,7 @@ class S3Writer:
                 raise ObjectExists(self._key)
         return stored
 
-    def _hand_over(self) -> None:
+    def _pass_on(self) -> None:
         """Starts to send the buffer, and goes on with the other one."""
         content = self._buffer.content()
         self._hash.update(content)
