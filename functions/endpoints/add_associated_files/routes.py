@@ -10,26 +10,11 @@ from holdfast.assets import names
 from holdfast.assets.described import AssetMetadata
 from holdfast.assets.receiving import ADD_FILES, receive, refuse_add
 from holdfast.identity.access import Actor
-from holdfast.web.described import problems_of, secured_router
+from holdfast.web.described import problems_of, secured_router, takes_files
 
 router = secured_router()
 
-_FORM = {
-    "required": True,
-    "content": {
-        "multipart/form-data": {
-            "schema": {
-                "type": "object",
-                "required": ["associated_files"],
-                "additionalProperties": False,
-                "properties": {
-                    "associated_files": {"type": "array", "items": {"type": "string", "format": "binary"}},
-                    "primary_version_id": {"type": "string", "description": "Default: the newest active version."},
-                },
-            }
-        }
-    },
-}
+_FIELDS = {"primary_version_id": {"type": "string", "description": "Default: the newest active version."}}
 
 
 @router.post(
@@ -37,7 +22,7 @@ _FORM = {
     operation_id="add_associated_files",
     summary="Add associated files to a version",
     response_model=AssetMetadata,
-    openapi_extra={"requestBody": _FORM},
+    openapi_extra={"requestBody": takes_files("associated_files", _FIELDS)},
     responses=problems_of(400, 404, 409, 410, 413, 415, 422, 503),
 )
 async def add_associated_files(request: Request, asset_path: str) -> Response:

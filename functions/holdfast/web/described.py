@@ -10,6 +10,9 @@ from fastapi import APIRouter, FastAPI
 
 SCHEME = "password"
 
+BINARY = {"type": "string", "format": "binary"}
+"""The schema of a file in a form."""
+
 _SCHEMES = {SCHEME: {"type": "oauth2", "flows": {"password": {"tokenUrl": "/token", "scopes": {}}}}}
 
 _PROBLEM = {
@@ -49,6 +52,14 @@ def gives(example: Any, schema: dict[str, Any] | None = None) -> dict[int | str,
     there is one."""
     described = {"example": example} if schema is None else {"schema": schema, "example": example}
     return {200: {"description": "Successful Response", "content": {"application/json": described}}}
+
+
+def takes_files(required: str, fields: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """``requestBody`` of an operation whose form brings associated files besides ``fields``, by name their schemas, and must have
+    the part ``required``."""
+    files = {"associated_files": {"type": "array", "items": BINARY}}
+    schema = {"type": "object", "required": [required], "additionalProperties": False, "properties": {**files, **fields}}
+    return {"required": True, "content": {"multipart/form-data": {"schema": schema}}}
 
 
 def problems_of(*statuses: int) -> dict[int | str, dict[str, Any]]:
