@@ -19,11 +19,13 @@ from holdfast.settings import Settings
 if TYPE_CHECKING:
     from holdfast.assets.committer import Committer
     from holdfast.assets.links import Links
+    from holdfast.assets.registering import Registrar
     from holdfast.database.direct import Direct
     from holdfast.database.engine import Database
     from holdfast.identity.tokens import Tokens
     from holdfast.storage.objects import Objects
     from holdfast.storage.versions import Versions
+    from holdfast.web.hop import Threads
 
 
 T_co = TypeVar("T_co", covariant=True)
@@ -134,6 +136,12 @@ class Services:
         committer = Committer(self.database, self.versions, self.clock, holder, erase_again_after)
         self._closing.append(committer.close)
         return committer
+
+    def registrar(self, threads: Threads) -> Registrar:
+        """A new one, for the app whose ``threads`` these are."""
+        from holdfast.assets.registering import Registrar
+
+        return Registrar(self.database, self.clock, threads)
 
     def background(self, *, scheduling: bool) -> list[tuple[Callable[[], None], Callable[[], None]]]:
         """What runs beside the requests of ``holdfast serve``, each as (start, stop). ``stop`` returns when it is at rest."""

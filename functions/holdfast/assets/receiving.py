@@ -63,9 +63,7 @@ async def receive(request: Request, form: Form, *, asset_path: str = "", check: 
     intent. Raises Problem; commit-pending (503) when the commit takes too long, which then goes on all the same.
     """
     state = request.app.state
-    if not hasattr(state, "registrar"):
-        state.registrar = Registrar(state.services, state.threads)
-    upload = _Upload(state.services, state.threads, state.registrar, claims(request), form, asset_path, check)
+    upload = _Upload(state.services, state.threads, state.registrar(), claims(request), form, asset_path, check)
     upload.read_headers(request)
     limits = Limits(files=state.services.settings.max_files, fields=len(form.fields))
     try:

@@ -8,21 +8,20 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
 from holdfast.assets import intents
 from holdfast.assets.intents import Begun, GivenUp, Opening, Storing
 from holdfast.audit import trail
+from holdfast.clock import Clock
+from holdfast.database.engine import Database
 from holdfast.errors import Problem, TooLarge, Unavailable
 from holdfast.failpoints import hit
 from holdfast.identity.access import Actor, Claims, authorise, demand
 from holdfast.web.hop import Threads
 from holdfast.web.together import Together
-
-if TYPE_CHECKING:
-    from holdfast.services import Services
 
 I = TypeVar("I")  # noqa: E741
 R = TypeVar("R")
@@ -45,8 +44,8 @@ class Admission:
 class Registrar:
     """One for an app. Each call returns what it is about, or raises the problem with that one item."""
 
-    def __init__(self, services: Services, threads: Threads) -> None:
-        self._services = services
+    def __init__(self, database: Database, clock: Clock, threads: Threads) -> None:
+        self._database, self._clock = database, clock
         self.open: Together[Admission, tuple[Actor, Begun]] = Together(threads, self._open)
         self.store: Together[Storing, None] = Together(threads, self._store)
 
@@ -63,7 +62,7 @@ class Registrar:
         return stored
 
     def _admit_all(self, connection: Connection, admissions: Sequence[Admission]) -> list[tuple[Actor, Begun] | BaseException]:
-        now = self._services.clock()
+        now = self._clock()
         actors: dict[Claims, Actor | Problem] = {}
         for claims in {admission.claims for admission in admissions}:
             actors[claims] = _caught(lambda: authorise(connection, claims))  # noqa: B023  called at once
@@ -81,7 +80,7 @@ class Registrar:
         return [(found.actor, next(begun)) if isinstance(found, Opening) else found for found in judged]
 
     def _store_all(self, connection: Connection, storings: Sequence[Storing]) -> list[BaseException | None]:
-        stored = intents.store_all(connection, storings, self._services.clock())
+        stored = intents.store_all(connection, storings, self._clock())
         return [None if done else GivenUp() for done in stored]
 
     def _written(
@@ -89,7 +88,7 @@ class Registrar:
     ) -> list[R | BaseException]:
         """All in one transaction; when that fails, each in its own, so that what the database will not take fails alone."""
         try:
-            return self._services.database.write(lambda connection: act(connection, items))
+            return self._database.write(lambda connection: act(connection, items))
         except Unavailable:
             raise
         except Exception as error:

@@ -1,12 +1,14 @@
 """One function: a FastAPI ``app`` and a Mangum ``handler`` around the routers that it owns; ``serve`` puts all into one app.
 
-Handlers find what they work with at ``request.app.state``: ``services`` (the composition root) and ``threads`` (their one hop).
+Handlers find what they work with at ``request.app.state``: ``services`` (the composition root), ``threads`` (their one hop), and
+``registrar``, a function whose result is what uploads of the same moment share.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import cache
 from typing import Any, Literal
 
 from fastapi import APIRouter, FastAPI
@@ -59,6 +61,7 @@ def create_app(
         routes=[route for router in (*routers, health.router(name, readiness)) for route in router.routes],
     )
     app.state.services, app.state.threads, app.state.service = services, threads, name
+    app.state.registrar = cache(lambda: services.registrar(threads))
     problems.install(app)
     described.install(app)
     return app
