@@ -18,7 +18,7 @@ from tests.databases import ALL_KINDS, emptied, fresh_url, with_tables
 from tests.servers.database import DatabaseServer
 
 from holdfast.database.connecting import DatabaseUnavailable
-from holdfast.database.engine import Database
+from holdfast.database.engine import Database, announce
 from holdfast.database.tables import leases, metadata, workspaces
 from holdfast.database.types import db_later, db_now
 
@@ -198,6 +198,29 @@ def test_a_transaction_that_raises_leaves_nothing(database: Database) -> None:
         database.write(act)
     with database.read() as connection:
         assert names(connection) == []
+
+
+def test_what_a_transaction_announces_is_told_once_it_is_committed(database: Database) -> None:
+    told: list[str] = []
+    database.listen("cakes", lambda: told.append("cakes"))
+    database.listen("pies", lambda: told.append("pies"))
+
+    def act(connection: Connection) -> None:
+        announce(connection, "cakes")
+        announce(connection, "cakes")
+        assert told == []
+
+    database.write(act)
+    assert told == ["cakes"]
+    database.write(lambda connection: connection.execute(select(1)))
+
+    def fail(connection: Connection) -> None:
+        announce(connection, "cakes")
+        raise KeyError
+
+    with pytest.raises(KeyError):
+        database.write(fail)
+    assert told == ["cakes"]
 
 
 def test_a_read_sees_what_was_committed_a_moment_ago(database: Database) -> None:

@@ -99,20 +99,24 @@ def test_run_one_says_when_there_is_nothing_to_do(services: Services) -> None:
     assert worker.run_one() is False
 
 
-def test_a_nudge_wakes_it_at_once(services: Services, make: Callable[..., Worker]) -> None:
+def test_a_job_of_its_own_process_wakes_it_at_once(services: Services, make: Callable[..., Worker]) -> None:
     ran = threading.Event()
-    worker = make({"a": lambda *_: ran.set()}, first_wait=3600, longest_wait=3600)
+    make({"a": lambda *_: ran.set()}, first_wait=3600, longest_wait=3600)
     for _ in range(3):
         ran.clear()
         add(services.database)
-        worker.nudge()
         assert ran.wait(PATIENCE)
+    ran.clear()
+    services.database.write(lambda connection: queue.enqueue_many(connection, "a", [{}]))
+    assert ran.wait(PATIENCE)
 
 
-def test_without_a_nudge_it_looks_by_itself(services: Services, make: Callable[..., Worker]) -> None:
+def test_what_another_process_added_it_finds_by_looking(tables: str, make: Callable[..., Worker]) -> None:
     ran = threading.Event()
     make({"a": lambda *_: ran.set()})
-    add(services.database)
+    elsewhere = Database(tables)
+    add(elsewhere)
+    elsewhere.close()
     assert ran.wait(PATIENCE)
 
 

@@ -1,7 +1,8 @@
 """One way to the database for everything but the hottest reads (``holdfast.database.direct``): SQLAlchemy Core, two verbs.
 
 ``read``  a connection in autocommit: each statement sees what is committed.
-``write`` a function run in one transaction, run again when the database gave it up as a deadlock's victim.
+``write`` a function run in one transaction, run again when the database gave it up as a deadlock's victim. What it announces
+        (``announce``) is told to those of this process who listen, once it is committed.
 
 SQLite is opened with WAL, foreign keys, a busy timeout and ``synchronous=FULL``, so that what is acknowledged survives power loss;
 write transactions begin IMMEDIATE, because one that first reads and then writes could otherwise not wait for the lock. MySQL and
@@ -36,6 +37,7 @@ from holdfast.database.connecting import (
 T = TypeVar("T")
 
 _ATTEMPTS = 8
+_ANNOUNCED = "holdfast_announced"
 
 
 class Database:
@@ -47,6 +49,7 @@ class Database:
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.engine: Engine = _sqlite(self.url) if self.is_sqlite else _mysql(self.url, pool_size, "READ COMMITTED")
         self._reader = _reader(self.engine, self.url, pool_size)
+        self._listeners: list[tuple[str, Callable[[], None]]] = []
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -59,8 +62,7 @@ class Database:
         database. Raises DatabaseUnavailable, and whatever ``act`` raises (then nothing of it is kept)."""
         for attempt in range(1, _ATTEMPTS + 1):
             try:
-                with translated(), self.engine.begin() as connection:
-                    return act(connection)
+                return self._committed(act)
             except OperationalError as error:
                 if code(error) not in DEADLOCK:
                     raise
@@ -74,6 +76,20 @@ class Database:
         """The connections of ``read``."""
         return self._reader.pool
 
+    def _committed(self, act: Callable[[Connection], T]) -> T:
+        announced: set[str] = set()
+        with translated(), self.engine.begin() as connection:
+            connection.info[_ANNOUNCED] = announced
+            result = act(connection)
+        for topic, told in self._listeners:
+            if topic in announced:
+                told()
+        return result
+
+    def listen(self, topic: str, told: Callable[[], None]) -> None:
+        """From now on ``told`` is called in the thread of each ``write`` that announced ``topic``: it neither blocks nor raises."""
+        self._listeners.append((topic, told))
+
     def check(self) -> None:
         """Raises DatabaseUnavailable unless the database answers and can be written to (readiness)."""
         with self.read() as connection:
@@ -84,6 +100,11 @@ class Database:
     def close(self) -> None:
         self.engine.dispose()
         self._reader.dispose()
+
+
+def announce(connection: Connection, topic: str) -> None:
+    """Within ``write``: says that there is something new, should it be committed. Other processes hear nothing of it."""
+    connection.info.get(_ANNOUNCED, set()).add(topic)
 
 
 def code(error: DBAPIError) -> int | None:

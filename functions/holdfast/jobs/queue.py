@@ -19,10 +19,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, Update, and_, case, func, insert, select, update
 
-from holdfast.database.engine import Database
+from holdfast.database.engine import Database, announce
 from holdfast.database.tables import jobs
 from holdfast.database.types import db_later, db_now
 
+ADDED = "jobs"
+"""What is announced (``database.engine``) when a job was added that is due at once."""
 MAX_ATTEMPTS = 20
 """With the waits of ``backoff``, about half a day."""
 
@@ -56,6 +58,7 @@ def enqueue(
     """Adds a job, in the caller's transaction, and returns its id. ``priority`` 0 to 10, higher first; ``delay`` in seconds."""
     row = _row(kind, payload, workspace_id, user_id, priority) | {"run_after": db_later(delay), "created_at": db_now()}
     added = connection.execute(insert(jobs).values(row))
+    _announce(connection, delay)
     assert added.inserted_primary_key is not None
     return int(added.inserted_primary_key[0])
 
@@ -76,6 +79,7 @@ def enqueue_many(
     now, later = connection.execute(select(db_now(), db_later(delay))).one()
     when = {"run_after": later, "created_at": now}
     connection.execute(insert(jobs), [_row(kind, payload, workspace_id, user_id, priority) | when for payload in payloads])
+    _announce(connection, delay)
 
 
 def claim(database: Database, kinds: Collection[str], lease_seconds: int) -> Job | None:
@@ -190,6 +194,11 @@ def _row(kind: str, payload: Mapping[str, Any], workspace_id: int | None, user_i
         "state": "pending",
         "priority": priority,
     }
+
+
+def _announce(connection: Connection, delay: int) -> None:
+    if delay <= 0:
+        announce(connection, ADDED)
 
 
 def _let_go(error: str) -> dict[str, Any]:

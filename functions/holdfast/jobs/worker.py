@@ -52,7 +52,8 @@ class Worker:
         self._at_rest = threading.Event()
 
     def start(self) -> None:
-        """Begins to work."""
+        """Begins to work: at once when a job is added in this process, and when a look finds one."""
+        self._services.database.listen(queue.ADDED, self._nudge)
         for thread in (*self._threads, self._renewer):
             thread.start()
 
@@ -66,8 +67,7 @@ class Worker:
         self._at_rest.set()
         self._renewer.join()
 
-    def nudge(self) -> None:
-        """Says that there is a new job: call it after the transaction that added one in this process. Others find it by looking."""
+    def _nudge(self) -> None:
         with self._changed:
             self._nudges += 1
             self._changed.notify_all()
