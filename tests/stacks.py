@@ -6,7 +6,8 @@
             http.post("/fileupload", files=…)
 
 A stack is a fresh installation: nobody else sees its database, its part of the bucket or its repository. Servers start once per
-run. A test for some stacks only: ``@pytest.mark.parametrize("stack", [SQL, MYSQL], indirect=True)``.
+run. A test for some stacks only: ``@pytest.mark.parametrize("stack", [SQL, MYSQL], indirect=True)``; for MySQL besides STACKS:
+``@WITH_MYSQL``.
 """
 
 from __future__ import annotations
@@ -48,6 +49,9 @@ MYSQL = "mysql+seaweedfs+sql"
 
 STACKS = [SQLITE, SQL, STANDIN, LAKEFS]
 """What every behaviour is tested on."""
+
+WITH_MYSQL = pytest.mark.parametrize("stack", [*STACKS, MYSQL], indirect=True)
+"""Marks a behaviour that hangs on what MySQL and MariaDB do differently: comparing and sorting texts, JSON, moments, locks."""
 
 SECRET = "a secret of the tests, which is long enough"
 

@@ -12,13 +12,14 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import pytest
 from pydantic import TypeAdapter
 from tests.behaviour.moments import bearer, fetch, moving, path, upload
-from tests.stacks import SQL, SQLITE, Stack
+from tests.stacks import SQL, SQLITE, WITH_MYSQL, Stack
 
 from holdfast.assets.described import AssetMetadata, Download
 
 BIG = os.urandom(3_000_001)  # not a multiple of three, and more than two chunks
 
 
+@WITH_MYSQL
 def test_a_download_has_metadata_and_a_link_to_each_file_that_gives_its_bytes(stack: Stack) -> None:
     with stack.client(stack.user("ada")) as http:
         version = upload(http, "photo.bin", BIG, ("notes.txt", b"note"), ("größe №1.txt", b"umlaut"))
@@ -194,6 +195,7 @@ def test_fault_000_11_links_are_made_without_reading_a_byte(stack: Stack) -> Non
         assert listed["url"]
 
 
+@WITH_MYSQL
 def test_fault_000_18_archived_and_destroyed_versions_stay_in_a_files_history(stack: Stack) -> None:
     with stack.client(stack.user("ada")) as http:
         first, second = upload(http, content=b"first"), upload(http, content=b"second")
@@ -225,6 +227,7 @@ def test_fault_000_33_dates_are_the_same_text_with_an_offset_wherever_they_are_r
         assert http.get("/assets").json()["items"] == [version]
 
 
+@WITH_MYSQL
 def test_a_files_history_comes_in_pages_that_say_where_the_next_one_is(stack: Stack) -> None:
     with stack.client(stack.user("ada")) as http:
         versions = [upload(http, content=f"take {n}".encode()) for n in range(5)]

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from tests.asgi import Http
 from tests.behaviour.moments import bearer, moving, path, upload
-from tests.stacks import SQL, SQLITE, Stack
+from tests.stacks import SQL, SQLITE, WITH_MYSQL, Stack
 
 
 def state(http: Http, step: str, version: dict[str, Any]) -> dict[str, Any]:
@@ -25,6 +25,7 @@ def moment(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
+@WITH_MYSQL
 def test_a_version_goes_from_active_to_condemned_and_back(stack: Stack) -> None:
     ada = stack.user("ada")
     with stack.client(ada) as http:
@@ -117,6 +118,7 @@ def test_another_tenants_version_is_not_there(stack: Stack) -> None:
         assert http.get("/assets", headers=bearer(eve.token)).json()["items"] == []
 
 
+@WITH_MYSQL
 def test_new_ttls_move_the_dates_and_null_removes_them(stack: Stack) -> None:
     with stack.client(stack.user("ada")) as http:
         version = upload(http)
@@ -141,6 +143,7 @@ def test_ttls_that_cannot_be_are_refused(stack: Stack, body: object) -> None:
         assert http.put(f"/ttl/{path(version)}", json=body).status_code == 422
 
 
+@WITH_MYSQL
 def test_labels_are_replaced_as_a_whole(stack: Stack) -> None:
     with stack.client(stack.user("ada")) as http:
         version = upload(http, labels=json.dumps({"project": "apollo", "year": "1969"}))
@@ -218,6 +221,7 @@ def test_fault_000_07_steps_taken_at_once_come_one_after_the_other_and_all_end(s
     assert Counter(status for _, status in replies)[200] == len([row for row in trail if row["operation"] != "upload"])
 
 
+@WITH_MYSQL
 def test_the_newest_of_each_status_is_what_the_list_shows_after_every_step(stack: Stack) -> None:
     with stack.client(stack.user("ada")) as http:
         versions = [upload(http, content=f"take {n}".encode()) for n in range(3)]

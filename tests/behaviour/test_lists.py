@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import insert, select, text
 from tests.asgi import Http
 from tests.behaviour.moments import bearer, upload
-from tests.stacks import SQL, SQLITE, Stack, User
+from tests.stacks import MYSQL, SQL, SQLITE, WITH_MYSQL, Stack, User
 
 from holdfast.assets.listing import Filters, Position, page_statement
 from holdfast.database import tables as t
@@ -22,6 +22,7 @@ def paths(http: Http, **params: Any) -> list[str]:
     return [item["asset_path"] for item in reply.json()["items"]]
 
 
+@WITH_MYSQL
 def test_each_filter_narrows_the_list(stack: Stack) -> None:
     with stack.client(stack.user("ada")) as http:
         note = upload(http, "note.txt", b"hello", archive_ttl="1", destroy_ttl="1", labels=json.dumps({"team": "A", "x/y.z": "1"}))
@@ -78,6 +79,7 @@ def test_a_filter_that_cannot_be_is_refused(stack: Stack, wrong: dict[str, Any])
         assert http.get("/assets", params=wrong).status_code == 422
 
 
+@WITH_MYSQL
 def test_pages_give_every_item_once_whatever_is_listed(stack: Stack) -> None:
     with stack.client(stack.user("ada")) as http:
         for name in ("a", "b", "c"):
@@ -155,7 +157,7 @@ def seed(stack: Stack, owner: User, count: int) -> None:
         connection.execute(insert(t.versions), version_rows)
 
 
-@pytest.mark.parametrize("stack", [SQL], indirect=True)
+@pytest.mark.parametrize("stack", [SQL, MYSQL], indirect=True)
 @pytest.mark.parametrize("newest_only", [True, False])
 def test_a_page_deep_in_a_long_list_reads_no_more_rows_than_it_shows(stack: Stack, newest_only: bool) -> None:
     ada = stack.user("ada")

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import pytest
-from tests.stacks import MYSQL, STACKS, Stack
+from tests.stacks import WITH_MYSQL, Stack
 
 
-@pytest.mark.parametrize("stack", [*STACKS, MYSQL], indirect=True)
+@WITH_MYSQL
 def test_a_stack_stores_what_it_is_sent(stack: Stack) -> None:
     ada = stack.user("ada")
     with stack.client(ada) as http:

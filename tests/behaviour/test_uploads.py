@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 from tests.asgi import Http
-from tests.stacks import SQLITE, Stack, User
+from tests.stacks import SQLITE, WITH_MYSQL, Stack, User
 
 from holdfast.assets.verify import Disagreement, verify
 from holdfast.background import settle
@@ -74,6 +74,7 @@ def versions(stack: Stack) -> int:
         return connection.scalar(select(func.count()).select_from(t.versions)) or 0
 
 
+@WITH_MYSQL
 def test_an_upload_is_read_back_as_it_was_sent(http: Http) -> None:
     made = ok(upload(http, ("note.txt", b"hello"), ("side.txt", b"beside"), ("empty.txt", b"")))
     assert made["asset_path"] == "text/txt/note"
@@ -118,6 +119,7 @@ class TestTheSameAgain:
         assert second["unchanged"] is False
         assert versions(stack) == 2
 
+    @WITH_MYSQL
     def test_labels_and_ttls_that_came_along_are_taken_over(self, http: Http) -> None:
         ok(upload(http, ("note.txt", b"hello"), archive_ttl="30", destroy_ttl="5", labels='{"a": "1"}'))
         again = ok(upload(http, ("note.txt", b"hello"), archive_ttl="10", labels='{"b": "2"}'))
@@ -156,6 +158,7 @@ class TestIfNoneMatch:
         ok(http.post(f"/delfile/{where}"))
         ok(upload(http, ("note.txt", b"two"), headers=self.STAR))
 
+    @WITH_MYSQL
     def test_of_many_at_once_one_gets_through(self, stack: Stack, http: Http) -> None:
         with ThreadPoolExecutor(6) as pool:
             replies = list(pool.map(lambda n: upload(http, ("note.txt", b"%d" % n), headers=self.STAR), range(6)))
@@ -199,6 +202,7 @@ class TestIdempotencyKey:
         assert ok(add(http, one, ("side.txt", b"beside"), headers=self.KEY)) == added
         refused(add(http, two, ("side.txt", b"beside"), headers=self.KEY), 422, "idempotency-key-reused")
 
+    @WITH_MYSQL
     def test_at_the_same_time_it_is_one_upload(self, stack: Stack, http: Http) -> None:
         with ThreadPoolExecutor(6) as pool:
             replies = list(pool.map(lambda _: ok(upload(http, ("note.txt", b"one"), headers=self.KEY)), range(6)))
@@ -241,6 +245,7 @@ class TestLimits:
         refused(upload(http, ("other.txt", b"1"), headers=headers), 413, "quota-exceeded")
         refused(add(http, full, ("more.txt", b"1"), headers=headers), 413, "quota-exceeded")
 
+    @WITH_MYSQL
     def test_uploads_at_once_do_not_exceed_it_together(self, stack: Stack, http: Http) -> None:
         poor = stack.user("poor", quota_bytes=10)
         headers = {"Authorization": f"Bearer {poor.token}"}
@@ -250,6 +255,7 @@ class TestLimits:
 
 
 class TestNames:
+    @WITH_MYSQL
     def test_fault_17_photo_jpeg_does_not_replace_photo_jpg(self, stack: Stack, http: Http) -> None:
         jpeg = b"\xff\xd8\xff\xe0" + bytes(20)
         first = ok(upload(http, ("photo.jpg", jpeg)))
@@ -281,6 +287,7 @@ class TestNames:
 
 
 class TestAddedFiles:
+    @WITH_MYSQL
     def test_they_join_the_newest_active_version(self, http: Http) -> None:
         ok(upload(http, ("note.txt", b"1")))
         second = ok(upload(http, ("note.txt", b"2")))
@@ -288,6 +295,7 @@ class TestAddedFiles:
         assert added["version_id"] == second["version_id"]
         assert content(http, second, "side.txt") == b"beside"
 
+    @WITH_MYSQL
     def test_one_of_the_same_name_is_replaced(self, http: Http) -> None:
         made = ok(upload(http, ("note.txt", b"1"), ("side.txt", b"old"), ("stays.txt", b"stays")))
         added = ok(add(http, made, ("side.txt", b"new")))
@@ -348,6 +356,7 @@ def test_fault_8_versions_of_one_second_keep_their_order(http: Http) -> None:
     assert http.get("/content/text/txt/note").content == b"4"
 
 
+@WITH_MYSQL
 def test_fault_13_uploads_of_a_workspace_at_once_do_not_mix(http: Http) -> None:
     def one(n: int) -> dict[str, Any]:
         return ok(upload(http, (f"note{n % 4}.txt", b"%d" % n), ("side.txt", b"of %d" % n)))
@@ -376,6 +385,7 @@ def test_what_a_refused_upload_left_is_erased_twice(stack: Stack, http: Http) ->
     assert list(stack.own.objects.keys()) == []
 
 
+@WITH_MYSQL
 def test_an_upload_that_is_refused_is_on_the_trail(stack: Stack) -> None:
     ada = stack.user("ada")
     bob = stack.user("bob", "list,download", of=ada)
