@@ -148,7 +148,7 @@ def test_what_runs_in_the_background_stops_in_reverse_order() -> None:
     done: list[str] = []
 
     class WithBackground(Services):
-        def background(self) -> list[tuple[Callable[[], None], Callable[[], None]]]:
+        def background(self, *, scheduling: bool) -> list[tuple[Callable[[], None], Callable[[], None]]]:
             return [(lambda n=n: done.append(f"start {n}"), lambda n=n: done.append(f"stop {n}")) for n in (1, 2)]  # type: ignore[misc]
 
     services = WithBackground(Settings())
