@@ -66,6 +66,8 @@ class ActionStatus(_Part):
     schedule: Annotated[str, Field(max_length=256)] = Field(description="The schedule in effect, in the policy's time zone.")
     next_run: datetime | None = Field(default=None, description="When it runs next. Absent while it does not.")
     planned: Amount | None = Field(default=None, description="What the last preview or run found due.")
+    planned_generation: int | None = Field(default=None, ge=0, description="The generation of the spec that `planned` is about.")
+    planned_time: datetime | None = Field(default=None, description="When `planned` was found.")
 
 
 class WaitingPlan(_Part):
@@ -97,8 +99,6 @@ class Status(_Part):
     archive: ActionStatus | None = Field(default=None, description="The CronJob that archives.")
     destroy: ActionStatus | None = Field(default=None, description="The CronJob that destroys.")
     matched: Amount | None = Field(default=None, description="Live versions that `match`, due or not.")
-    matched_generation: int | None = Field(default=None, ge=0, description="The generation for which `matched` was counted.")
-    matched_time: datetime | None = Field(default=None, description="When `matched` was counted.")
     last_run: Run | None = Field(default=None, description="The last run that was no preview.")
     next_run: datetime | None = Field(default=None, description="When the next of both actions runs.")
     archived: Count | None = Field(default=None, description="Versions that the last archive run archived.")

@@ -1,0 +1,165 @@
+"""A policy's CronJobs as data, and whether what is in the cluster is still that. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+from holdfast.policies.model import API_VERSION, KIND, AssetPolicy
+from holdfast.policies.report import Action
+from holdfast_operator import names
+from holdfast_operator.settings import Settings
+
+CONTAINER, FOLDER = "sweep", "/etc/holdfast/policies"
+FAILS_FOR_GOOD = [2, 3, 4, 5]
+"""Exit codes of ``holdfast`` after which trying again is of no use: wrong settings, not allowed, not there, another plan."""
+_USER = 65532
+
+
+class Purpose(StrEnum):
+    """Why a Job runs: its schedule came, a preview is wanted, somebody asked for a run now, or approved a plan."""
+
+    SCHEDULE = "schedule"
+    PREVIEW = "preview"
+    NOW = "now"
+    APPROVED = "approved"
+
+
+def cron_job(
+    body: Mapping[str, Any], policy: AssetPolicy, action: Action, schedule: str, suspend: bool, settings: Settings
+) -> dict[str, Any]:
+    """``body``: the policy as the API server has it."""
+    meta = metadata(body, policy, action, Purpose.SCHEDULE)
+    owner = [_owner(body)] if policy.metadata.namespace == settings.namespace else []
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "CronJob",
+        "metadata": {
+            "name": names.cron_job(settings.name_prefix, policy.key, action),
+            "namespace": settings.namespace,
+            "labels": {name: value for name, value in meta["labels"].items() if name != names.PURPOSE},
+            "annotations": meta["annotations"],
+            "ownerReferences": owner,
+        },
+        "spec": {
+            "schedule": schedule,
+            "timeZone": policy.spec.time_zone,
+            "suspend": suspend,
+            "concurrencyPolicy": "Forbid",
+            "startingDeadlineSeconds": settings.starting_deadline_seconds,
+            "successfulJobsHistoryLimit": 3,
+            "failedJobsHistoryLimit": 3,
+            "jobTemplate": {"metadata": meta, "spec": job_spec(policy, action, Purpose.SCHEDULE, meta, [], settings)},
+        },
+    }
+
+
+def job_spec(
+    policy: AssetPolicy, action: Action, purpose: Purpose, meta: Mapping[str, Any], arguments: list[str], settings: Settings
+) -> dict[str, Any]:
+    preview = purpose is Purpose.PREVIEW
+    return {
+        "activeDeadlineSeconds": settings.active_deadline_seconds,
+        "ttlSecondsAfterFinished": settings.preview_keep_seconds if preview else settings.keep_seconds,
+        "backoffLimit": 3,
+        "podFailurePolicy": {
+            "rules": [
+                {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
+                {
+                    "action": "FailJob",
+                    "onExitCodes": {"containerName": CONTAINER, "operator": "In", "values": FAILS_FOR_GOOD},
+                },
+            ]
+        },
+        "template": {"metadata": dict(meta), "spec": _pod(policy, action, preview, arguments, settings)},
+    }
+
+
+def _pod(policy: AssetPolicy, action: Action, preview: bool, arguments: list[str], settings: Settings) -> dict[str, Any]:
+    secrets = (settings.preview_env_from if preview else []) or settings.env_from
+    container = {
+        "name": CONTAINER,
+        "image": settings.image,
+        "imagePullPolicy": settings.image_pull_policy,
+        "command": ["holdfast", "sweep", "--policy", policy.key, "--action", str(action), *arguments],
+        "env": [{"name": "HOLDFAST_POLICIES", "value": FOLDER}]
+        + [{"name": name, "value": value} for name, value in sorted(settings.env.items())],
+        "envFrom": [{"secretRef": {"name": name}} for name in secrets],
+        "resources": settings.resources,
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "volumeMounts": [{"name": "policies", "mountPath": FOLDER, "readOnly": True}, {"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108
+    }
+    pod = {
+        "restartPolicy": "Never",
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": 120,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": _USER,
+            "runAsGroup": _USER,
+            "fsGroup": _USER,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [container],
+        "volumes": [
+            {"name": "policies", "configMap": {"name": names.bundle(settings.name_prefix)}},
+            {"name": "tmp", "emptyDir": {}},
+        ],
+    }
+    return _merged(pod, settings.pod)
+
+
+def metadata(body: Mapping[str, Any], policy: AssetPolicy, action: Action, purpose: Purpose) -> dict[str, Any]:
+    """Labels to find it by, and annotations that say whose it is."""
+    return {
+        "labels": {
+            names.MANAGED_BY: names.MANAGER,
+            names.POLICY: names.label(policy.metadata.name),
+            names.ACTION: str(action),
+            names.PURPOSE: str(purpose),
+        },
+        "annotations": {names.POLICY: policy.key, names.POLICY_UID: str(body["metadata"]["uid"])},
+    }
+
+
+def owner_of(body: Mapping[str, Any]) -> str | None:
+    """``namespace/name`` of the policy that an object of ours belongs to; None for what is not ours. Labels are for finding it, and
+    are put back when somebody takes them away."""
+    key: str | None = (body["metadata"].get("annotations") or {}).get(names.POLICY)
+    return key
+
+
+def differs(wanted: Any, found: Any) -> bool:
+    """Whether ``found`` lacks anything of ``wanted``. What the API server adds to an object does not count, an item more in a
+    list does."""
+    if isinstance(wanted, Mapping):
+        found = {} if found is None else found
+        return not isinstance(found, Mapping) or any(differs(value, found.get(name)) for name, value in wanted.items())
+    if isinstance(wanted, list):
+        found = found or []
+        return len(wanted) != len(found) or any(differs(*pair) for pair in zip(wanted, found, strict=True))
+    return bool(wanted != found)
+
+
+def _owner(body: Mapping[str, Any]) -> dict[str, Any]:
+    meta = body["metadata"]
+    return {"apiVersion": API_VERSION, "kind": KIND, "name": meta["name"], "uid": meta["uid"], "controller": True}
+
+
+def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    out = dict(base)
+    for name, value in over.items():
+        known = out.get(name)
+        if isinstance(known, dict) and isinstance(value, Mapping):
+            out[name] = _merged(known, value)
+        elif isinstance(known, list) and isinstance(value, list):
+            out[name] = [*known, *value]
+        else:
+            out[name] = value
+    return out

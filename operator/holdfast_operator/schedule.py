@@ -1,0 +1,89 @@
+"""When a policy's actions run: `@daily-random` resolved, destroy an hour after archive, and what Kubernetes would not take. Pure.
+
+Kubernetes reads cron expressions with robfig/cron: five fields, names of months and weekdays, ranges, steps and lists, and macros.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from functools import lru_cache
+from zoneinfo import ZoneInfo, available_timezones
+
+from cronsim import CronSim, CronSimError
+
+from holdfast.policies.report import Action
+from holdfast_operator.names import digest
+
+DAILY_RANDOM = "@daily-random"
+_MACROS = {
+    "@hourly": "0 * * * *",
+    "@daily": "0 0 * * *",
+    "@midnight": "0 0 * * *",
+    "@weekly": "0 0 * * 0",
+    "@monthly": "0 0 1 * *",
+    "@yearly": "0 0 1 1 *",
+    "@annually": "0 0 1 1 *",
+}
+_FIELD = re.compile(r"(\*|\?|[0-9]+|[A-Za-z]{3})(-([0-9]+|[A-Za-z]{3}))?(/[0-9]+)?")
+
+
+class BadSchedule(ValueError):
+    """The schedule or its time zone is none."""
+
+
+def resolve(key: str, schedule: str, time_zone: str, action: Action) -> str:
+    """The cron expression of a policy's action, to be read in its time zone.
+
+    Raises:
+        BadSchedule: with a sentence that says why.
+    """
+    if time_zone not in _zones():
+        raise BadSchedule(f"timeZone {time_zone!r} is no IANA time zone")
+    expression = _daily(key) if schedule == DAILY_RANDOM else _MACROS.get(schedule, " ".join(schedule.split()))
+    fields = expression.split()
+    if len(fields) != 5 or not all(_FIELD.fullmatch(part) for field in fields for part in field.split(",")):
+        raise BadSchedule(f"schedule {schedule!r} is no cron expression of five fields")
+    expression = expression.replace("?", "*")
+    next_run(expression, time_zone, datetime(2026, 1, 1, tzinfo=UTC))
+    return expression if action is Action.ARCHIVE else an_hour_later(expression)
+
+
+def next_run(expression: str, time_zone: str, now: datetime) -> datetime:
+    """The first instant after ``now`` at which it runs, in UTC. Raises BadSchedule when there is none."""
+    try:
+        return next(CronSim(expression, now.astimezone(ZoneInfo(time_zone)))).astimezone(UTC)
+    except (CronSimError, StopIteration):
+        raise BadSchedule(f"schedule {expression!r} is no cron expression, or never comes") from None
+
+
+def an_hour_later(expression: str) -> str:
+    """The same schedule an hour later. Where that would be another day on a schedule that is bound to days, in the 59th minute."""
+    minute, hour, *days = expression.split()
+    if hour == "*":
+        return expression
+    hours = _hours(hour)
+    if 23 in hours and days != ["*", "*", "*"]:
+        return " ".join(["59", hour, *days])
+    return " ".join([minute, ",".join(str(one) for one in sorted((one + 1) % 24 for one in hours)), *days])
+
+
+def _hours(field: str) -> set[int]:
+    hours: set[int] = set()
+    for part in field.split(","):
+        span, _, step = part.partition("/")
+        first, _, last = span.partition("-")
+        start = 0 if first == "*" else int(first)
+        end = 23 if first == "*" or (step and not last) else int(last or first)
+        hours.update(range(start, end + 1, int(step or 1)))
+    return hours
+
+
+def _daily(key: str) -> str:
+    minute_of_day = int(digest(f"schedule {key}"), 16) % 1440
+    return f"{minute_of_day % 60} {minute_of_day // 60} * * *"
+
+
+@lru_cache(maxsize=1)
+def _zones() -> frozenset[str]:
+    return frozenset(available_timezones()) - {"localtime", "Factory"}

@@ -1,0 +1,270 @@
+"""A policy's status, from what it was, what has been reported since, and what is set up. Pure.
+
+``lastTransitionTime`` moves only when a condition's status flips, so that the same facts make the same status.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pydantic import ValidationError
+
+from holdfast.policies.model import AssetPolicy
+from holdfast.policies.report import Action, Report, State
+from holdfast.policies.status import ActionStatus, Condition, ConditionType, Conflict, Run, Status, WaitingPlan
+from holdfast_operator import names
+from holdfast_operator.accepting import Accepted, Refused
+from holdfast_operator.schedule import next_run
+
+_MOST_CONFLICTS, _MOST_SKIPPED = 10, 20
+
+Aspect = tuple[ConditionType, bool, str, str]
+"""A condition's type, whether it holds, its reason and its message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A Job that ended, or was stopped, at ``time``; ``report`` if it left one; else ``why``, for people."""
+
+    job: str
+    action: Action
+    preview: bool
+    generation: int | None
+    time: datetime
+    report: Report | None
+    stopped: bool = False
+    why: str = ""
+
+
+def known(body: Mapping[str, Any]) -> Status:
+    """The status that a resource has. What is no status of ours counts as none."""
+    try:
+        return Status.model_validate(body.get("status") or {})
+    except ValidationError:
+        return Status()
+
+
+def dump(status: Status) -> dict[str, Any]:
+    """As the API server keeps it: what is empty is absent."""
+    return status.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=True)
+
+
+def refused(before: Status, generation: int, why: Refused, now: datetime) -> Status:
+    """Of a policy that is not accepted: nothing of it is set up."""
+    states: list[Aspect] = [
+        (ConditionType.READY, False, why.reason, why.message),
+        (ConditionType.ENFORCING, False, "NotReady", "the policy is not accepted"),
+        (ConditionType.GUARD_TRIPPED, False, "NoPlanWaits", ""),
+        (ConditionType.CONFLICTING, False, "NoConflicts", ""),
+    ]
+    return before.model_copy(
+        update={
+            "observed_generation": generation,
+            "conditions": conditions(before.conditions, states, generation, now),
+            "archive": None,
+            "destroy": None,
+            "next_run": None,
+            "waiting": [],
+            "conflicts": [],
+        }
+    )
+
+
+def with_ended(status: Status, ended: Ended, enforcing: bool) -> Status:
+    """The status once the Job's report is taken in."""
+    report, action = ended.report, ended.action
+    known_ = getattr(status, action) or ActionStatus(cron_job="", schedule="")
+    update: dict[str, Any] = {"reasons": report.reasons if report else [ended.why[:256]] if ended.why else []}
+    if report and report.state is not State.FAILED:
+        previewed = report.state is State.PREVIEW
+        update["matched"] = report.matched
+        update[action] = known_.model_copy(
+            update={
+                "planned": report.planned,
+                "planned_generation": ended.generation if previewed else known_.planned_generation,
+                "planned_time": ended.time,
+            }
+        )
+        if enforcing:
+            update["conflicts"] = [one for one in status.conflicts if one.action is not action] + _own(report)
+    if not ended.preview:
+        update |= _ran(status, ended)
+    return status.model_copy(update=update)
+
+
+def _ran(status: Status, ended: Ended) -> dict[str, Any]:
+    report, action = ended.report, ended.action
+    state = report.state if report else State.STOPPED if ended.stopped else State.FAILED
+    skipped = sorted((report.skipped if report else {}).items(), key=lambda one: (-one[1], one[0]))[:_MOST_SKIPPED]
+    run = Run(
+        id=report.run if report else ended.job[:64],
+        action=action,
+        state=state,
+        time=ended.time,
+        archived=report.archived if report else 0,
+        condemned=report.condemned if report else 0,
+        held=report.held if report else 0,
+        skipped=dict(skipped),
+        seconds=report.seconds if report else 0,
+        digest=report.digest if report else None,
+    )
+    update: dict[str, Any] = {"last_run": run}
+    if action is Action.ARCHIVE:
+        update["archived"] = run.archived
+    else:
+        update["destroyed"] = run.condemned
+    others = [plan for plan in status.waiting if plan.action is not action]
+    if report and report.state is State.GUARDED and report.digest and report.as_of:
+        plan = WaitingPlan(action=action, digest=report.digest, as_of=report.as_of, planned=report.planned)
+        update["waiting"] = sorted([*others, plan], key=lambda one: one.action)
+    elif state is State.DONE:
+        update["waiting"] = others
+    return update
+
+
+def _own(report: Report) -> list[Conflict]:
+    largest = sorted(report.conflicts.items(), key=lambda one: (-one[1], one[0]))[: _MOST_CONFLICTS // 2]
+    return [Conflict(policy=key, action=report.action, items=items) for key, items in largest]
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """How a policy's CronJobs are: their names, and what is wrong with any of them. ``left_out``: there was no room for the
+    policy."""
+
+    cron_jobs: Mapping[Action, str]
+    problem: Refused | None = None
+    left_out: bool = False
+
+
+def settled(
+    status: Status,
+    accepted: Accepted,
+    setup: Setup,
+    enforces: Callable[[str], bool],
+    others: Iterable[Conflict],
+    now: datetime,
+) -> Status:
+    """Of an accepted policy. ``enforces``: whether the policy of that key does, by its spec; ``others``: conflicts with this
+    one that other policies' runs found."""
+    policy = accepted.policy
+    generation = policy.metadata.generation
+    same_spec = status.observed_generation == generation
+    acts = policy.enforcing and setup.problem is None and not setup.left_out
+    update: dict[str, Any] = {"observed_generation": generation}
+    for action in Action:
+        update[action] = _action(getattr(status, action), accepted, setup, action, acts, same_spec, now)
+    runs = [one.next_run for action in Action if (one := update[action]) is not None and one.next_run is not None]
+    update["next_run"] = min(runs, default=None)
+    update["waiting"] = status.waiting if same_spec and policy.enforcing else []
+    own = [one for one in status.conflicts if one.reported_by == "self"] if policy.enforcing else []
+    found = [*own, *others] if policy.enforcing else []
+    update["conflicts"] = [one for one in found if enforces(one.policy)][: 2 * _MOST_CONFLICTS]
+    after = status.model_copy(update=update)
+    states = _states(policy, setup, after, acts)
+    return after.model_copy(update={"conditions": conditions(status.conditions, states, generation, now)})
+
+
+def _action(
+    before: ActionStatus | None, accepted: Accepted, setup: Setup, action: Action, acts: bool, same_spec: bool, now: datetime
+) -> ActionStatus | None:
+    if action not in accepted.schedules:
+        return None
+    schedule, zone = accepted.schedules[action], accepted.policy.spec.time_zone
+    before = before or ActionStatus(cron_job="", schedule="")
+    at = before.next_run if same_spec and before.schedule == schedule else None
+    if at is None or at <= now:
+        at = next_run(schedule, zone, now) if acts else None
+    return before.model_copy(
+        update={"cron_job": setup.cron_jobs.get(action, ""), "schedule": schedule, "next_run": at if acts else None}
+    )
+
+
+def _states(policy: AssetPolicy, setup: Setup, status: Status, acts: bool) -> list[Aspect]:
+    return [
+        _ready(policy, setup, status),
+        _enforcing(policy, acts, status),
+        _guard(status.waiting),
+        _conflicting(status.conflicts),
+    ]
+
+
+def _ready(policy: AssetPolicy, setup: Setup, status: Status) -> Aspect:
+    if setup.problem is not None:
+        return ConditionType.READY, False, setup.problem.reason, setup.problem.message
+    if setup.left_out:
+        return (
+            ConditionType.READY,
+            False,
+            "TooManyPolicies",
+            "there is no room for this policy in the ConfigMap, so it does not act",
+        )
+    if policy.spec.suspend:
+        return ConditionType.READY, True, "Suspended", "nothing is done and nothing is planned while suspended"
+    plans = [f"{action} {planned.items} versions" for action in Action if (planned := _planned(status, action)) is not None]
+    would = f": {'would ' if not policy.enforcing else 'last plan was to '}{' and '.join(plans)}" if plans else ""
+    return ConditionType.READY, True, "Accepted", f"{'enforces' if policy.enforcing else 'shows what it would do'}{would}"
+
+
+def _planned(status: Status, action: Action) -> Any:
+    one: ActionStatus | None = getattr(status, action)
+    return one.planned if one is not None else None
+
+
+def _enforcing(policy: AssetPolicy, acts: bool, status: Status) -> Aspect:
+    if policy.spec.suspend:
+        return ConditionType.ENFORCING, False, "Suspended", "spec.suspend is true"
+    if not policy.enforcing:
+        return ConditionType.ENFORCING, False, "Preview", "spec.mode is Preview"
+    if not acts:
+        return ConditionType.ENFORCING, False, "NotReady", "see Ready"
+    if status.last_run is not None and status.last_run.state is State.FAILED:
+        return ConditionType.ENFORCING, True, "LastRunFailed", "; ".join(status.reasons)[:1024] or "the last run failed"
+    return ConditionType.ENFORCING, True, "Enforcing", ""
+
+
+def _guard(waiting: Sequence[WaitingPlan]) -> Aspect:
+    if not waiting:
+        return ConditionType.GUARD_TRIPPED, False, "NoPlanWaits", ""
+    plans = "; ".join(f"{one.action} of {one.planned.items} versions" for one in waiting)
+    digests = ",".join(one.digest for one in waiting)
+    return ConditionType.GUARD_TRIPPED, True, "PlanWaits", f"{plans}: approve with annotation {names.APPROVE_PLAN}={digests}"
+
+
+def _conflicting(conflicts: Sequence[Conflict]) -> Aspect:
+    if not conflicts:
+        return ConditionType.CONFLICTING, False, "NoConflicts", ""
+    named = "; ".join(f"{one.policy} about {one.action} of {one.items} versions" for one in conflicts[:3])
+    return ConditionType.CONFLICTING, True, "Disagreement", f"{named}: the later date counts"[:1024]
+
+
+def conditions(before: Sequence[Condition], states: Sequence[Aspect], generation: int, now: datetime) -> list[Condition]:
+    old = {one.type: one for one in before}
+    return [
+        Condition(
+            type=kind,
+            status="True" if holds else "False",
+            reason=reason,
+            message=message[:1024],
+            observed_generation=generation,
+            last_transition_time=old[kind].last_transition_time if kind in old and (old[kind].status == "True") is holds else now,
+        )
+        for kind, holds, reason, message in states
+    ]
+
+
+def transitions(before: Sequence[Condition], after: Sequence[Condition]) -> list[tuple[str, Condition]]:
+    """``Normal`` or ``Warning``, and the condition that flipped, or is wrong for another reason than before. That all is well
+    with a new policy goes without saying."""
+    old = {one.type: one for one in before}
+    bad = {ConditionType.READY: "False", ConditionType.GUARD_TRIPPED: "True", ConditionType.CONFLICTING: "True"}
+    out = []
+    for one in after:
+        was, wrong = old.get(one.type), bad.get(one.type) == one.status
+        flipped = was.status != one.status if was else wrong
+        if flipped or (wrong and was is not None and was.reason != one.reason):
+            out.append(("Warning" if wrong else "Normal", one))
+    return out
