@@ -7,6 +7,7 @@ from collections.abc import Generator, Iterator
 import pytest
 from hypothesis import settings
 
+from tests.servers.kubernetes import Kubernetes
 from tests.servers.lakefs import LakeFS
 from tests.servers.mariadb import MariaDB
 from tests.servers.mysql import MySQL
@@ -38,6 +39,11 @@ def seaweedfs() -> Iterator[SeaweedFS]:
 @pytest.fixture(scope="session")
 def lakefs(seaweedfs: SeaweedFS) -> Iterator[LakeFS]:
     yield from running(lambda: LakeFS.start(seaweedfs), may_be_missing=True)
+
+
+@pytest.fixture(scope="session")
+def kubernetes() -> Iterator[Kubernetes]:
+    yield from running(Kubernetes.start)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -25,10 +25,11 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """``reason`` for programs, ``message`` for people."""
+    """``reason`` for programs, ``message`` for people. ``foreign``: it may be another installation's, which says what it is."""
 
     reason: str
     message: str
+    foreign: bool = False
 
 
 def accept(body: Mapping[str, Any], settings: Settings, namespace: str) -> Accepted | Refused:
@@ -59,7 +60,7 @@ def tenancy(policy: AssetPolicy, namespaces: Mapping[str, list[str]], own: str) 
     if namespace == own:
         return None
     if namespace not in namespaces:
-        return Refused("NotAllowed", f"policies of namespace {namespace} are not honoured here")
+        return Refused("NotAllowed", f"policies of namespace {namespace} are not honoured here", foreign=True)
     if wanted.all:
         return Refused("NotAllowed", f"namespace {namespace} may not name all workspaces")
     foreign = [name for name in wanted.names if name not in namespaces[namespace]]

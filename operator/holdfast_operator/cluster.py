@@ -75,6 +75,11 @@ class Cluster:
         self._client = ApiClient(configuration)
         self._writes = writes
 
+    def close(self) -> None:
+        """Ends its connections. No call may be under way."""
+        self._client.rest_client.pool_manager.clear()
+        self._client.close()
+
     def get(self, kind: Kind, namespace: str, name: str) -> Body | None:
         """None when it is not there."""
         try:

@@ -16,7 +16,7 @@ from pydantic_settings import CliApp
 
 from holdfast.policies.model import GROUP, PLURAL, VERSION
 from holdfast_operator import metrics
-from holdfast_operator.cluster import POLICIES, Cluster, Kind, Refusal, Unreachable
+from holdfast_operator.cluster import POLICIES, Cluster, Kind, Refusal, Unreachable, Writes
 from holdfast_operator.operator import Operator
 from holdfast_operator.settings import Settings
 
@@ -28,6 +28,10 @@ _OWN_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 def registry(operator: Operator, settings: Settings) -> kopf.OperatorRegistry:
     """What kopf calls. Events only: kopf then keeps nothing in the policies, neither finalizers nor annotations."""
     handlers = kopf.OperatorRegistry()
+
+    @kopf.on.login(registry=handlers)
+    def login(**of: Any) -> Any:
+        return kopf.login_via_client(**of)
 
     @kopf.on.startup(registry=handlers)
     def configure(settings: kopf.OperatorSettings, **_: Any) -> None:
@@ -62,25 +66,26 @@ def main() -> None:
     run(settings)
 
 
-def run(settings: Settings) -> None:
+def count(verb: str, kind: Kind, done: bool) -> None:
+    if done:
+        metrics.WRITES.labels(verb, kind.plural).inc()
+
+
+def run(settings: Settings, writes: Writes = count) -> None:
     """Until it is asked to end."""
     kopf.configure(verbose=False, log_format=kopf.LogFormat.JSON)
+    logging.getLogger("kopf.objects").setLevel(logging.WARNING)  # a line for each event of each policy
     namespace = settings.namespace or _namespace()
     settings = settings.model_copy(update={"namespace": namespace})
     configuration = client.Configuration()
     config.load_config(client_configuration=configuration)
-    cluster = Cluster(configuration, settings.workers + 8, count)
+    cluster = Cluster(configuration, settings.workers + 8, writes)
     _wait_for_the_resource(cluster)
     if settings.metrics_port:
         start_http_server(settings.metrics_port)
     liveness = f"http://0.0.0.0:{settings.liveness_port}/healthz" if settings.liveness_port else None
     operator = Operator(cluster, settings)
     kopf.run(registry=registry(operator, settings), clusterwide=True, standalone=True, liveness_endpoint=liveness)
-
-
-def count(verb: str, kind: Kind, done: bool) -> None:
-    if done:
-        metrics.WRITES.labels(verb, kind.plural).inc()
 
 
 def _namespace() -> str:

@@ -59,8 +59,9 @@ class Reconciler:
         accepted = self._knowledge.accepted(body)
         if isinstance(accepted, Refused):
             self._remove(self._knowledge.cron_jobs_of(key))
-            generation = body["metadata"]["generation"]
-            self._write_status(body, statuses.refused(statuses.known(body), generation, accepted, self._clock()))
+            status = statuses.known(body)
+            if not (accepted.foreign and status.installation not in (None, self._settings.namespace)):
+                self._write_status(body, statuses.refused(status, body["metadata"]["generation"], accepted, self._clock()))
             return
         self._accepted(key, body, accepted)
 
@@ -118,7 +119,11 @@ class Reconciler:
                 raise Unreachable(f"CronJob {key} comes and goes")
         if cronjobs.owner_of(found) != cronjobs.owner_of(wanted):
             raise NameTaken
-        if not cronjobs.differs(wanted, found) or self._made.get(key) == (digest, found["metadata"]["generation"]):
+        made = self._made.get(key) == (
+            digest,
+            found["metadata"]["generation"],
+        )  # then its spec is what the API server makes of ours
+        if not cronjobs.differs(wanted["metadata"] if made else wanted, found["metadata"] if made else found):
             return found
         # By its uid, so that it is never another one that came in its place.
         meta = {**wanted["metadata"], "uid": found["metadata"]["uid"]}
@@ -244,7 +249,7 @@ class Reconciler:
     # -- Status --------------------------------------------------------------------------------------------------------
 
     def _write_status(self, body: Body, status: Status) -> None:
-        before = statuses.known(body)
+        before, status = statuses.known(body), status.model_copy(update={"installation": self._settings.namespace})
         if status == before:
             return
         after = self._cluster.replace_status(POLICIES, {**body, "status": statuses.dump(status)})

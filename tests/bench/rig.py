@@ -13,6 +13,7 @@ from typing import Any, Protocol, TypeVar
 from pydantic import SecretStr
 
 from tests.databases import with_tables
+from tests.servers.kubernetes import Kubernetes
 from tests.servers.lakefs import LakeFS
 from tests.servers.mariadb import MariaDB
 from tests.servers.seaweedfs import SeaweedFS
@@ -34,6 +35,8 @@ class Scale:
     file: int
     large: int
     uploads: int
+    policies: int
+    rest_seconds: int
 
 
 FULL = Scale(
@@ -46,8 +49,22 @@ FULL = Scale(
     file=256 * MIB,
     large=5 * 1024 * MIB,
     uploads=800,
+    policies=1000,
+    rest_seconds=60,
 )
-SMALL = Scale(rounds=1, starts=1, requests=64, many_assets=400, few_assets=300, pages=3, file=9 * MIB, large=24 * MIB, uploads=32)
+SMALL = Scale(
+    rounds=1,
+    starts=1,
+    requests=64,
+    many_assets=400,
+    few_assets=300,
+    pages=3,
+    file=9 * MIB,
+    large=24 * MIB,
+    uploads=32,
+    policies=10,
+    rest_seconds=2,
+)
 
 
 class Servers(Protocol):
@@ -59,6 +76,8 @@ class Servers(Protocol):
     def seaweedfs(self) -> SeaweedFS: ...
     @property
     def lakefs(self) -> LakeFS: ...
+    @property
+    def kubernetes(self) -> Kubernetes: ...
 
 
 class _Stops(Protocol):
@@ -96,6 +115,10 @@ class OwnServers:
     @cached_property
     def lakefs(self) -> LakeFS:
         return self._start(lambda: LakeFS.start(self.seaweedfs))
+
+    @cached_property
+    def kubernetes(self) -> Kubernetes:
+        return self._start(Kubernetes.start)
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.bench import rate, reading, starting, streaming
+from tests.bench import policies, rate, reading, starting, streaming
 from tests.bench.measure import Result
 from tests.bench.rig import Scale, Servers
 
@@ -71,5 +71,10 @@ ROWS = {
         rate.lakefs,
         "as with sql, and each upload is staged with a call of its own, each group looks for its operation in the last 100 "
         "commits, and lakeFS runs on the same processors. Which of these weighs most was not measured.",
+    ),
+    "P10": Row(
+        "AssetPolicies to their CronJobs and statuses, from the start of the operator on",
+        "`kubectl apply` of those CronJobs, one file",
+        policies.reconciling,
     ),
 }

@@ -59,4 +59,6 @@ def _goal(result: Result) -> str:
 
 
 def _verdict(result: Result) -> str:
+    if result.goal.bound == 0 and not result.met:
+        return "missed"
     return "**met**" if result.met else f"missed by {abs(result.figure / result.goal.bound - 1):.0%}".replace("%", " %")

@@ -11,6 +11,7 @@ from tests.bench import table
 from tests.bench.measure import Goal, Result
 from tests.bench.rig import SMALL
 from tests.bench.rows import ROWS
+from tests.servers.kubernetes import Kubernetes
 from tests.servers.lakefs import LakeFS
 from tests.servers.mariadb import MariaDB
 from tests.servers.seaweedfs import SeaweedFS
@@ -35,6 +36,11 @@ class RunServers:
     @property
     def lakefs(self) -> LakeFS:
         server: LakeFS = self.request.getfixturevalue("lakefs")
+        return server
+
+    @property
+    def kubernetes(self) -> Kubernetes:
+        server: Kubernetes = self.request.getfixturevalue("kubernetes")
         return server
 
 

@@ -49,6 +49,17 @@ mysql() { # an image, because Debian 12 has no package of MySQL 9.7
     fi
 }
 
+kubernetes() { # built from source by the shared tools; a user has kind, or another cluster
+    if [ -n "${HOLDFAST_TEST_KUBECONFIG:-}" ]; then return 0; fi
+    if [ -e "$CLUSTER" ] && [ "$(id -u)" = 0 ]; then
+        say "building Kubernetes, where it is not there yet (twelve minutes, once)"
+        "$CLUSTER" install >&2
+    else
+        say "Kubernetes is not here: set HOLDFAST_TEST_KUBECONFIG to the KUBECONFIG of a cluster for tests, such as kind's"
+        return 1
+    fi
+}
+
 case ${1:-} in
     uv) uv ;;
     servers)
@@ -56,6 +67,7 @@ case ${1:-} in
         has curl || debian "curl is not here, which the documents use" curl || failed=1
         mariadb || failed=1
         mysql || failed=1
+        kubernetes || failed=1
         exit $failed
         ;;
     *)

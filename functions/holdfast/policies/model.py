@@ -34,6 +34,12 @@ LABEL_KEY = r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}$"
 class _Part(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, given: Any) -> Any:
+        """A field that is null is absent, and so at its default, as the API server has it."""
+        return {name: value for name, value in given.items() if value is not None} if isinstance(given, dict) else given
+
 
 def _unique(items: list[str]) -> list[str]:
     if len(set(items)) != len(items):

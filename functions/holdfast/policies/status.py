@@ -93,6 +93,7 @@ class Status(_Part):
     """What is known of an AssetPolicy."""
 
     observed_generation: int | None = Field(default=None, ge=0, description="The generation of the spec that this is about.")
+    installation: Name | None = Field(default=None, description="Namespace of the installation that wrote this.")
     conditions: Annotated[list[Condition], Field(max_length=8)] = Field(
         default=[], description="Ready, Enforcing, GuardTripped and Conflicting."
     )

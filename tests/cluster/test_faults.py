@@ -1,0 +1,289 @@
+"""The operator dies, misses events, or knows what is no longer so: in the end everything is as it would be without."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from holdfast.policies.report import Action, Report, State
+from holdfast_operator.bundling import Bundler
+from holdfast_operator.cluster import CONFIG_MAPS, CRON_JOBS, JOBS, POLICIES, Body, Refusal
+from holdfast_operator.knowledge import Knowledge
+from holdfast_operator.reconciling import Reconciler
+from holdfast_operator.settings import Settings
+from holdfast_operator.stores import key_of
+from tests.cluster.proxy import Proxy
+from tests.cluster.world import PATIENCE, Operator, World, policy, until
+from tests.servers.kubernetes import Kubernetes
+
+ONE_AT_A_TIME = ["--workers=1"]
+
+
+def end_state(world: World) -> dict[str, Any]:
+    """All that the operator is responsible for, without what differs from run to run: uids, versions, times, the namespace."""
+    state = {
+        kind.plural: [shape(one) for one in sorted(world.all(kind), key=lambda one: str(one["metadata"]["name"]))]
+        for kind in (CRON_JOBS, JOBS, CONFIG_MAPS, POLICIES)
+    }
+    state["configmaps"] = [one for one in state["configmaps"] if one["name"] == "holdfast-policies"]
+    text = json.dumps(state).replace(world.namespace, "NAMESPACE")
+    text = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)", "TIME", text)
+    names = sorted(set(re.findall(r"holdfast-[0-9a-f]{8}-(?:archive|destroy)(?:-[0-9a-f]{8})?", text)))
+    policies = {one["metadata"]["name"]: one["metadata"]["annotations"] for one in world.all(CRON_JOBS)}
+    for name in names:  # a hash of the namespace; what matters is whose it is
+        of = policies.get("-".join(name.split("-")[:3]), {}).get("holdfast.dev/policy", "nobody").rpartition("/")[2]
+        text = text.replace(name, f"{of}-{name.split('-')[2]}")
+    found: dict[str, Any] = json.loads(text)
+    return found
+
+
+def shape(body: Body) -> dict[str, Any]:
+    meta = body["metadata"]
+    out = {"name": meta["name"], "labels": meta.get("labels"), "annotations": meta.get("annotations"), "spec": body.get("spec")}
+    out |= {"data": body.get("data"), "owners": [(one["kind"], one["name"]) for one in meta.get("ownerReferences") or []]}
+    if body["kind"] == "AssetPolicy":
+        out["status"] = body.get("status")
+    text = re.sub(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "UID", json.dumps(out))
+    cleaned: dict[str, Any] = json.loads(text)
+    return cleaned
+
+
+def first(world: World) -> None:
+    """What is there when the operator comes for the first time."""
+    world.policy("enforced", mode="Enforce", schedule="0 3 * * *")
+    world.policy("shown", destroy=None)
+    world.policy("bad", schedule="whenever")
+    world.policy("leaving", mode="Enforce", archive=None)
+
+
+def settled_first(world: World) -> bool:
+    return len(world.all(CRON_JOBS)) == 4 and len(world.bundle()) == 3 and len(world.jobs(purpose="preview")) == 4
+
+
+def then(world: World) -> None:
+    """What happens while the operator is away: a run was asked for and its guard tripped, specs changed, a policy went."""
+    [job] = [one for one in world.jobs("enforced", "preview") if one["metadata"]["labels"]["holdfast.dev/action"] == "archive"]
+    said = {"run": "r1", "action": Action.ARCHIVE, "policy": f"{world.namespace}/enforced", "state": State.PREVIEW}
+    world.ends(job, Report.model_validate({**said, "matched": {"items": 5}, "planned": {"items": 2}}))
+    world.patch("shown", {"suspend": True})
+    world.patch("bad", {"schedule": "@daily"})
+    world.annotate("enforced", run_now="1")
+    world.delete("leaving")
+
+
+def settled_then(world: World) -> bool:
+    policies = {name: world.status(name) for name in ("enforced", "shown", "bad")}
+    return all(
+        [
+            len(world.all(CRON_JOBS)) == 5,
+            len(world.bundle()) == 2,
+            len(world.jobs("enforced", "now")) == 2,
+            len(world.jobs("bad", "preview")) == 2,
+            not world.jobs("shown"),
+            policies["enforced"].get("matched") == {"items": 5},
+            policies["enforced"].get("ranNow") == "1",
+            policies["bad"]["conditions"][0]["status"] == "True",
+            policies["shown"]["conditions"][0]["reason"] == "Suspended",
+            sum("holdfast.dev/reported" in one["metadata"]["annotations"] for one in world.jobs()) == 1,
+        ]
+    )
+
+
+def story(world: World, die_after: int | None) -> tuple[dict[str, Any], list[int]]:
+    """Both parts, with a death after so many writes of each; the end state, and how many writes each took."""
+    counts = []
+    for happens, settled in ((first, settled_first), (then, settled_then)):
+        happens(world)
+        if die_after is not None:
+            with world.operator(*ONE_AT_A_TIME, previews=9, die_after=die_after) as doomed:
+                until(partial(over, doomed, settled, world))
+                if doomed.process.poll() is None:
+                    doomed.stop()
+        with world.operator(*ONE_AT_A_TIME, previews=9) as operator:
+            until(partial(settled, world))
+            counts.append(len(quiet(operator)))
+    return end_state(world), counts
+
+
+def over(operator: Operator, settled: Callable[[World], bool], world: World) -> bool:
+    return operator.process.poll() is not None or settled(world)
+
+
+def quiet(operator: Operator) -> list[str]:
+    """The operator's writes, once it has made none for a second."""
+    seen: list[str] = operator.writes
+    stop = threading.Event()
+    for _ in range(int(PATIENCE)):
+        stop.wait(1)
+        if operator.writes == seen:
+            return seen
+        seen = operator.writes
+    raise AssertionError(f"the operator does not come to rest: {seen[-20:]}")
+
+
+@pytest.mark.timeout(1500)
+def test_a_death_after_any_write_changes_nothing_in_the_end(served: Kubernetes) -> None:
+    def told(die_after: int | None) -> tuple[dict[str, Any], list[int]]:
+        world = World(served)
+        try:
+            return story(world, die_after)
+        finally:
+            world.remove()
+
+    expected, counts = told(None)
+    assert all(counts)
+    for die_after in range(max(counts) + 1):
+        assert told(die_after)[0] == expected, f"after {die_after} of {counts} writes"
+
+
+@pytest.fixture
+def proxy(world: World, tmp_path: Path) -> Iterator[Proxy]:
+    proxy = Proxy(world.kubernetes.kubeconfig, tmp_path)
+    yield proxy
+    proxy.close()
+
+
+def everything_changes(world: World) -> None:
+    """Of policies `kept`, `changed` and `leaving`, behind the operator's back."""
+    name = world.cron_jobs("kept")["archive"]["metadata"]["name"]
+    world.cluster.delete(CRON_JOBS, world.get(CRON_JOBS, name))
+    drifted = world.cron_jobs("kept")["destroy"]["metadata"]["name"]
+    world.cluster.merge(CRON_JOBS, world.namespace, drifted, {"spec": {"suspend": True}})
+    world.patch("changed", {"mode": "Preview"})
+    world.delete("leaving")
+    world.policy("coming", mode="Enforce")
+
+
+def everything_followed(world: World) -> bool:
+    kept, changed = world.cron_jobs("kept"), world.cron_jobs("changed")
+    return all(
+        [
+            set(kept) == {"archive", "destroy"},
+            not any(one["spec"]["suspend"] for one in kept.values()),
+            all(one["spec"]["suspend"] for one in changed.values()),
+            not world.cron_jobs("leaving"),
+            set(world.cron_jobs("coming")) == {"archive", "destroy"},
+            {name.split(".")[1] for name in world.bundle()} == {"kept", "changed", "coming"},
+            world.condition("changed", "Enforcing") == ("False", "Preview"),
+        ]
+    )
+
+
+@pytest.mark.parametrize("fault", ["cut", "freeze"])
+def test_what_a_lost_watch_did_not_show_is_found(world: World, proxy: Proxy, fault: str) -> None:
+    for name in ("kept", "changed", "leaving"):
+        world.policy(name, mode="Enforce")
+    resync = "--resync-seconds=300" if fault == "cut" else "--resync-seconds=2"  # nobody is told of a frozen connection
+    with world.operator(resync, kubeconfig=proxy.kubeconfig) as operator:
+        until(lambda: len(world.all(CRON_JOBS)) == 6 and len(world.bundle()) == 3)
+        quiet(operator)
+        getattr(proxy, fault)()
+        everything_changes(world)
+        proxy.mend()
+        until(lambda: everything_followed(world))
+        quiet(operator)
+
+
+# -- what is known is no longer so -------------------------------------------------------------------------------------
+
+
+def reconciler(world: World) -> tuple[Reconciler, Knowledge]:
+    """One that knows what it is told, and nothing else."""
+    settings = Settings(image="holdfast/worker:test", namespace=world.namespace, previews=0)
+    knowledge = Knowledge(settings, lambda _key: None, lambda: None)
+    bundler = Bundler(world.cluster, settings, knowledge, threading.Event(), lambda _keys: None)
+    return Reconciler(world.cluster, settings, knowledge, bundler), knowledge
+
+
+def test_a_status_is_never_written_over_a_policy_that_changed_meanwhile(world: World) -> None:
+    known, key = world.policy(mode="Enforce"), f"{world.namespace}/finished"
+    world.patch("finished", {"mode": "Preview"})
+    reconciling, knowledge = reconciler(world)
+    knowledge.policies.put(known)
+    with pytest.raises(Refusal, match="409"):
+        reconciling.reconcile(key)
+    assert world.status("finished") == {}
+    knowledge.policies.put(world.get(POLICIES, "finished"))
+    reconciling.reconcile(key)
+    assert all(one["spec"]["suspend"] for one in world.cron_jobs().values())
+    assert world.status("finished")["observedGeneration"] == 2
+
+
+def test_cronjobs_that_nobody_knows_of_are_found_again(world: World) -> None:
+    world.policy(mode="Enforce")
+    reconciler(world)[0].reconcile(f"{world.namespace}/finished")
+    before = world.cron_jobs()
+    world.patch("finished", {"schedule": "0 0 * * *"})
+    reconciler(world)[0].reconcile(f"{world.namespace}/finished")
+    after = world.cron_jobs()
+    assert {one["metadata"]["uid"] for one in before.values()} == {one["metadata"]["uid"] for one in after.values()}
+    assert after["archive"]["spec"]["schedule"] == "0 0 * * *"
+
+
+def test_a_cronjob_that_came_in_the_place_of_ours_is_not_touched(world: World) -> None:
+    world.policy(mode="Enforce", destroy=None)
+    reconciling, knowledge = reconciler(world)
+    reconciling.reconcile(f"{world.namespace}/finished")
+    [ours] = world.all(CRON_JOBS)
+    world.cluster.delete(CRON_JOBS, ours)
+    meta = {"name": ours["metadata"]["name"], "namespace": world.namespace}
+    until(lambda: not world.all(CRON_JOBS))
+    theirs = world.cluster.create(CRON_JOBS, {**ours, "metadata": meta, "spec": {**ours["spec"], "schedule": "1 1 1 1 *"}})
+    world.patch("finished", {"schedule": "0 0 * * *"})
+    knowledge.policies.put(world.get(POLICIES, "finished"))
+    with pytest.raises(Refusal, match="409"):
+        reconciling.reconcile(f"{world.namespace}/finished")
+    assert world.all(CRON_JOBS)[0]["metadata"]["resourceVersion"] == theirs["metadata"]["resourceVersion"]
+
+
+def test_nothing_is_removed_on_hearsay(world: World) -> None:
+    key = key_of(world.policy(mode="Enforce"))
+    reconciler(world)[0].reconcile(key)
+    blind, knowledge = reconciler(world)
+    for one in world.all(CRON_JOBS):
+        knowledge.cron_jobs.put(one)
+    blind.reconcile(key)
+    assert len(world.all(CRON_JOBS)) == 2
+
+
+# -- at rest -----------------------------------------------------------------------------------------------------------
+
+
+def test_at_rest_nothing_is_written_and_a_restart_writes_nothing_either(world: World) -> None:
+    world.policy("enforced", mode="Enforce", schedule="0 3 1 1 *")
+    world.policy("shown")
+    world.policy("suspended", suspend=True)
+    world.policy("bad", schedule="whenever")
+    with world.operator("--resync-seconds=0.5", previews=9) as operator:
+        until(lambda: len(world.jobs(purpose="preview")) == 4)
+        seen = quiet(operator)
+        version = world.cluster.list(CRON_JOBS, world.namespace)[1]
+        for _ in range(3):
+            assert quiet(operator) == seen
+        changed = [one for one in world.all(CRON_JOBS) if int(one["metadata"]["resourceVersion"]) > int(version)]
+        assert changed == []
+    with world.operator("--resync-seconds=0.5", previews=9) as operator:
+        assert quiet(operator) == []
+
+
+def test_a_thousand_policies_are_a_handful_of_writes_of_the_bundle(world: World) -> None:
+    for number in range(1000):
+        world.cluster.create(POLICIES, policy(f"p{number:04}", world.namespace))
+    with world.operator() as operator:
+        until(lambda: operator.writes.count("status assetpolicies") == 1000, 300)
+        writes = quiet(operator)
+    assert writes.count("apply cronjobs") == 2000
+    assert writes.count("status assetpolicies") == 1000
+    assert writes.count("apply configmaps") <= 5
+    assert len(world.bundle()) == 1000
+    world.delete_all(POLICIES)
+    with world.operator() as operator:
+        until(lambda: not world.all(CRON_JOBS), 300)
+        assert quiet(operator).count("apply configmaps") <= 5

@@ -1,0 +1,98 @@
+"""Kubernetes 1.34, its control plane: objects are stored, validated and controlled, and no pod ever starts.
+
+`HOLDFAST_TEST_KUBECONFIG` names the KUBECONFIG of a cluster that already runs (kind, say), in which the tests may make namespaces,
+cluster roles and the CustomResourceDefinition. Else the folder of shared tools beside the repository starts one, if it is there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from tests.servers.mysql import CLUSTER
+from tests.servers.process import Process, ServerMissingError, fresh_folder, program
+
+HOW = "set HOLDFAST_TEST_KUBECONFIG to the KUBECONFIG of a cluster for tests, such as kind's"
+FIRST_TIME = 1800
+"""Seconds: the tool builds Kubernetes when it is not there yet."""
+UP = '"$0" up --control-plane >"$1/started" && sleep infinity; "$0" down'
+
+
+class Kubernetes:
+    """An API server with its controllers, as somebody who may do everything."""
+
+    def __init__(self, kubeconfig: Path, stop: Callable[[], None] | None = None) -> None:
+        self.kubeconfig = kubeconfig
+        self._stop = stop
+        self._made: list[str] = []
+
+    @classmethod
+    def start(cls) -> Kubernetes:
+        """In ten seconds, once its programs are built.
+
+        Raises:
+            ServerMissingError: there is neither a KUBECONFIG nor the tool.
+            ServerFailedError: it did not come up.
+        """
+        program("kubectl", "install kubectl")
+        if running := os.environ.get("HOLDFAST_TEST_KUBECONFIG"):
+            return cls(Path(running))
+        tool = Path(os.environ.get("HOLDFAST_TEST_CLUSTER", str(CLUSTER)))
+        if not tool.exists() or os.getuid() != 0:
+            raise ServerMissingError(f"no Kubernetes here: {HOW}")
+        status = subprocess.run([tool, "status"], check=False, capture_output=True, text=True)
+        if status.returncode == 0 and "kube-apiserver" in status.stdout:  # somebody else's, who goes on with it
+            up = subprocess.run([tool, "up", "--control-plane"], check=True, capture_output=True, text=True)
+            return cls(kubeconfig(up.stdout))
+        folder = fresh_folder("kubernetes")
+        process = Process("cluster", ["sh", "-c", UP, tool, folder], folder, patience=60)
+        started = folder / "started"
+        process.wait_until(lambda: started.exists() and "KUBECONFIG=" in started.read_text(), FIRST_TIME)
+        return cls(kubeconfig(started.read_text()), process.stop)
+
+    def kubectl(self, *arguments: str, given: str | None = None) -> str:
+        """What it prints. Raises CalledProcessError, with `stderr`."""
+        return self.asked(arguments, given).stdout
+
+    def refused(self, *arguments: str, given: str | None = None) -> str:
+        """What it prints as an error; it must fail."""
+        ended = self.asked(arguments, given, check=False)
+        assert ended.returncode != 0, f"kubectl {' '.join(arguments)} was not refused: {ended.stdout}"
+        return ended.stderr
+
+    def asked(self, arguments: Sequence[str], given: str | None, check: bool = True) -> subprocess.CompletedProcess[str]:
+        kubectl = shutil.which("kubectl")
+        assert kubectl
+        return subprocess.run(
+            [kubectl, f"--kubeconfig={self.kubeconfig}", *arguments], check=check, capture_output=True, text=True, input=given
+        )
+
+    def apply(self, *bodies: dict[str, Any]) -> None:
+        """Server-side, as somebody other than the operator."""
+        given = json.dumps({"apiVersion": "v1", "kind": "List", "items": list(bodies)})
+        self.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", given=given)
+
+    def namespace(self) -> str:
+        """A new one that nobody else uses."""
+        name = f"holdfast-test-{secrets.token_hex(4)}"
+        self.kubectl("create", "namespace", name)
+        self._made.append(name)
+        return name
+
+    def stop(self) -> None:
+        """End it with all its objects; of one that is not ours, remove the namespaces that we made."""
+        if self._stop:
+            self._stop()
+        elif self._made:
+            self.kubectl("delete", "namespace", "--wait=false", "--ignore-not-found", *self._made)
+
+
+def kubeconfig(said: str) -> Path:
+    """The path in what the tool printed."""
+    return Path(said.rpartition("KUBECONFIG=")[2].strip())
