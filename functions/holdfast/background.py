@@ -12,12 +12,12 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from holdfast.assets import erasing
+from holdfast.assets import ending, erasing
 from holdfast.assets import upkeep as assets_upkeep
 from holdfast.assets.reconcile import Reconciled, reconcile
 from holdfast.errors import Unavailable
+from holdfast.holds import placing, releasing
 from holdfast.identity import upkeep as identity_upkeep
-from holdfast.identity import workspaces
 from holdfast.jobs import upkeep as jobs_upkeep
 from holdfast.jobs.queue import Job
 from holdfast.jobs.worker import Handler, Worker
@@ -34,14 +34,28 @@ def _erase(services: Services, job: Job) -> None:
 
 
 def _condemn(services: Services, job: Job) -> None:
-    workspaces.condemn(services, **job.payload)
+    ending.condemn(services, **job.payload)
 
 
 def _undo(services: Services, job: Job) -> None:
     undoing.run(services, dict(job.payload))
 
 
-HANDLERS: Mapping[str, Handler] = {erasing.KIND: _erase, workspaces.CONDEMN: _condemn, undoing.KIND: _undo}
+def _place_hold(services: Services, job: Job) -> None:
+    placing.go_on(services, **job.payload)
+
+
+def _release_hold(services: Services, job: Job) -> None:
+    releasing.go_on(services, **job.payload)
+
+
+HANDLERS: Mapping[str, Handler] = {
+    erasing.KIND: _erase,
+    ending.CONDEMN: _condemn,
+    placing.KIND: _place_hold,
+    releasing.KIND: _release_hold,
+    undoing.KIND: _undo,
+}
 """By the kind of job."""
 
 
@@ -65,6 +79,8 @@ def settle(services: Services) -> Settled:
 
 def _round(services: Services) -> Reconciled:
     reconciled = reconcile(services)
+    releasing.release_due(services)
+    ending.resume(services)
     for subject in (identity_upkeep, assets_upkeep, jobs_upkeep):
         subject.clean(services)
     sweep_own(services)

@@ -110,7 +110,7 @@ class Explorer:
                 so_far: list[dict[str, Any]] = []
                 for act in scenario.before:
                     reply = await act(Caller(self._app, user), so_far, None)
-                    assert reply.status_code == 200, reply.text
+                    assert reply.is_success, reply.text
                     so_far.append(reply.json())
                 say((user, so_far))
 
@@ -185,6 +185,7 @@ class Explorer:
         disagreements = [found for found in verify(services, deep=True) if isinstance(found, Disagreement)]
         assert not disagreements, "\n".join(map(str, disagreements))
         with self.stack.database.read() as connection:
+            assert connection.scalars(select(t.holds.c.hold_id).where(t.holds.c.state.in_(["placing", "releasing"]))).all() == []
             undecided = select(t.intents.c.upload_id, t.intents.c.state).where(
                 t.intents.c.state.in_(["open", "stored", "grouped", "failed"])
             )
@@ -237,7 +238,9 @@ class Explorer:
         """How many rows there are now, of the tables that the write path writes to."""
         found = Counter[tuple[str, str]]()
         with self.stack.database.read() as connection:
-            for table in (t.intents, t.files, t.versions, t.commit_groups, t.commits, t.strays, t.jobs, t.audit):
+            for table in (
+                t.intents, t.files, t.versions, t.commit_groups, t.commits, t.strays, t.jobs, t.audit, t.holds, t.hold_versions
+            ):  # fmt: skip
                 by = table.c.state if "state" in table.c else literal("")
                 counted = select(by, func.count()).select_from(table).group_by(by)
                 found.update({(table.name, kind): n for kind, n in connection.execute(counted)})
@@ -253,7 +256,7 @@ def state(connection: Connection, workspace_id: int) -> State:
     v, f = t.versions.c, t.files.c
     found: dict[int, dict[str, Any]] = {}
     for row in connection.execute(select(t.versions).where(v.workspace_id == workspace_id).order_by(v.asset_path, v.number)):
-        kept = ("asset_path", "number", "status", "phase", "newest", "archive_ttl", "labels", "file_count", "total_bytes")
+        kept = ("asset_path", "number", "status", "phase", "newest", "held", "archive_ttl", "labels", "file_count", "total_bytes")
         found[row.id] = {name: getattr(row, name) for name in kept} | {"files": {}}
     current = select(t.files).where(f.workspace_id == workspace_id, f.version.is_not(None), f.replaced_at.is_(None))
     for row in connection.execute(current.order_by(f.filename)):

@@ -93,6 +93,15 @@ def _step(what: str) -> Act:
     return act
 
 
+async def _held(by: Caller, _so_far: Replies, key: str | None) -> Reply:
+    wanted = {"matter": "Doe v. Example", "reason": "an order", "selector": {"paths": ["text/**"]}}
+    return await by.ask("POST", "/holds", key=key, json=wanted)
+
+
+async def _released(by: Caller, so_far: Replies, _key: str | None) -> Reply:
+    return await by.ask("DELETE", f"/holds/{so_far[-1]['id']}")
+
+
 async def _broken_off(by: Caller, _so_far: Replies, key: str | None) -> Reply:
     """The client goes away in the middle of its second file."""
     boundary = "frontier"
@@ -132,6 +141,9 @@ SCENARIOS = (
     Scenario("archive", (_first, _second), _step("filearchive"), DONE_ALREADY),
     Scenario("restore", (_first, _step("filearchive")), _step("filerestore"), DONE_ALREADY),
     Scenario("destroy", (_first, _step("filearchive")), _step("delfile"), DONE_ALREADY),
+    Scenario("hold", (_first, _second, _step("filearchive")), _held, (201,)),
+    Scenario("release of a hold", (_first, _second, _held), _released),
+    Scenario("upload under a hold", (_first, _held), _second),
     Scenario("upload that its client breaks off", (_first,), _broken_off, (400,)),
     Scenario("upload of many parts", (), _large),
 )

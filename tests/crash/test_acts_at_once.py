@@ -57,6 +57,11 @@ def add(http: Http, asset: Asset) -> int:
     return http.post(where, files=files, data=fields, headers=asset.headers).status_code
 
 
+def hold(http: Http, asset: Asset) -> int:
+    wanted = {"matter": "Doe v. Example", "reason": "an order", "selector": {"all": True}}
+    return http.post("/holds", json=wanted, headers=asset.headers).status_code
+
+
 def step(what: str, which: Callable[[Asset], Version]) -> Act:
     def act(http: Http, asset: Asset) -> int:
         version = which(asset)
@@ -71,6 +76,7 @@ ACTS: dict[str, Act] = {
     "archive": step("filearchive", lambda asset: asset.active),
     "restore": step("filerestore", lambda asset: asset.archived),
     "destroy": step("delfile", lambda asset: asset.archived),
+    "hold": hold,
 }
 PAUSES = {
     "upload": ("intent.store.after", "commit.form.before", "commit.form.after", "commit.publish.before", "commit.publish.after"),
@@ -78,6 +84,7 @@ PAUSES = {
     "archive": ("assets.transition.before", "assets.transition.commit.before", "assets.transition.after"),
     "restore": ("assets.transition.before", "assets.transition.commit.before", "assets.transition.after"),
     "destroy": ("assets.transition.before", "assets.transition.commit.before", "assets.transition.after"),
+    "hold": ("hold.place.before", "hold.place.after", "hold.cover.before", "hold.cover.after"),
 }
 
 

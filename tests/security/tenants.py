@@ -37,7 +37,7 @@ def _hashed() -> str:
 @dataclass(frozen=True)
 class Tenant:
     """``active``, ``archived`` and ``destroyed`` are versions' metadata; the paths are the same in every workspace. ``run`` is the
-    id of a run of ``policy``, which archived something."""
+    id of a run of ``policy``, which archived something. ``hold`` is active, and covers nothing yet."""
 
     admin: User
     member: User
@@ -46,12 +46,13 @@ class Tenant:
     destroyed: dict[str, Any]
     policy: AssetPolicy
     run: int
+    hold: dict[str, Any]
 
     @property
     def private(self) -> list[str]:
         """What nobody else may ever read."""
         ids = [version["version_id"] for version in (self.active, self.archived, self.destroyed)]
-        return [*ids, self.admin.branch, self.member.account.username, self.active["sha256"]]
+        return [*ids, self.hold["id"], self.admin.branch, self.member.account.username, self.active["sha256"]]
 
 
 def settle(stack: Stack, http: Http, name: str) -> Tenant:
@@ -79,7 +80,10 @@ def settle(stack: Stack, http: Http, name: str) -> Tenant:
     destroyed = stepped("delfile", stepped("filearchive", uploaded("gone.txt")))
     uploaded("swept.txt")
     policy = policy_of(name)
-    return Tenant(admin, member, active, archived, destroyed, policy, swept(stack, policy))
+    wanted = {"matter": f"{name}'s matter", "reason": "a reason", "selector": {"paths": ["image/**"]}}
+    placed = http.post("/holds", headers=who, json=wanted)
+    assert placed.status_code == 201, placed.text
+    return Tenant(admin, member, active, archived, destroyed, policy, swept(stack, policy), placed.json())
 
 
 def policy_of(name: str) -> AssetPolicy:
@@ -164,7 +168,7 @@ def part(value: dict[str, Any]) -> str:
     return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
 
 
-_OWNED = (tables.users, tables.assets, tables.versions, tables.files, tables.intents)
+_OWNED = (tables.users, tables.assets, tables.versions, tables.files, tables.intents, tables.holds)
 _GIVEN_UP = ("failed", "erased")
 
 

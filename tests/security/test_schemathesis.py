@@ -46,6 +46,7 @@ def bodies(tenant: Tenant) -> dict[str, tuple[str, Any]]:
         "PUT /ttl/{asset_path}/{version_id}": (JSON, {"archive_ttl": 5}),
         "PUT /labels/{asset_path}/{version_id}": (JSON, {"project": "apollo"}),
         "POST /policies/preview": (JSON, dump(tenant.policy)),
+        "POST /holds": (JSON, {"matter": "Doe v. Example", "reason": "an order", "selector": {"labels": {"project": "apollo"}}}),
     }
 
 
@@ -55,7 +56,7 @@ ARCHIVED = {"POST /delfile/{asset_path}/{version_id}", "POST /filerestore/{asset
 def place(tenant: Tenant, version: dict[str, Any], template: str) -> dict[str, Any]:
     """The path parameters that lead to the version, or to what else the tenant has."""
     known = {"asset_path": version["asset_path"], "version_id": version["version_id"], "filename": version["primary_filename"]}
-    known["run_id"] = tenant.run
+    known |= {"run_id": tenant.run, "hold_id": tenant.hold["id"]}
     return {name: value for name, value in known.items() if f"{{{name}}}" in template}
 
 

@@ -35,6 +35,7 @@ FUNCTIONS: dict[str, tuple[str, str, set[str]]] = {
     "filerestore": ("POST", f"/filerestore/{VERSION}", SQL),
     "fileupload": ("POST", "/fileupload", ALL),
     "fileversions": ("GET", "/fileversions/image/jpg/test/test.jpg", STORE),
+    "holds": ("GET", "/holds", SQL),
     "jwks": ("GET", "/.well-known/jwks.json", NOTHING),
     "labels": ("PUT", f"/labels/{VERSION}", SQL),
     "me": ("GET", "/me", SQL),

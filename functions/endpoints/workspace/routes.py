@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from holdfast.assets import ending
 from holdfast.identity import workspaces
 from holdfast.web import body
 from holdfast.web.auth import claims
@@ -67,7 +68,7 @@ async def usage(request: Request) -> Response:
     operation_id="workspace_delete",
     summary="Delete your workspace with all that is in it",
     description="Needs the admin of the workspace. Inaccessible at once; its bytes go as any destroyed version's do. Its name is "
-    "never given again.",
+    "never given again. A hold on any of its versions stops it: `holds` names them.",
     response_model=Deleted,
     responses={**gives({"status": "success"}), **problems_of(400, 413, 415, 422, 423)},
     openapi_extra=body.json_schema(Confirmation, example={"confirm": "ada_space"}),
@@ -75,5 +76,5 @@ async def usage(request: Request) -> Response:
 async def delete(request: Request) -> Response:
     who, state = claims(request), request.app.state
     asked = await body.json_body(request, Confirmation)
-    await state.threads.run(workspaces.delete, state.services, who, asked.confirm)
+    await state.threads.run(ending.delete, state.services, who, asked.confirm)
     return JSONResponse({"status": "success"})

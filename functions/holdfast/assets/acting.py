@@ -18,7 +18,8 @@ from holdfast.assets.transitions import Action
 from holdfast.audit.trail import entry, record
 from holdfast.clock import isoformat
 from holdfast.database.tables import assets, versions
-from holdfast.errors import Conflict, Problem
+from holdfast.errors import Conflict, Held, Problem
+from holdfast.holds import covering
 from holdfast.identity.access import Actor, Claims, authorise, demand
 
 if TYPE_CHECKING:
@@ -65,7 +66,10 @@ def _change(services: Services, connection: Connection, actor: Actor, version: R
     now = services.clock()
     if isinstance(action, transitions.Archive) and version.status == "active":
         dates.check_readable(version, now)
-    changes = transitions.step(version, action, now, services.settings.undo_days)
+    try:
+        changes = transitions.step(version, action, now, services.settings.undo_days)
+    except Held:
+        raise covering.refusal("the version", covering.ids_of(connection, version.id)) from None
     changed = connection.execute(
         update(versions)
         .where(versions.c.id == version.id, versions.c.revision == version.revision)
@@ -75,6 +79,8 @@ def _change(services: Services, connection: Connection, actor: Actor, version: R
         raise Conflict("The version was changed at the same moment. Look at it again.", slug="changed-meanwhile")
     if "status" in changes:
         refresh_newest(connection, version.asset_id, (version.status, changes["status"]))
+    if "labels" in changes:
+        covering.cover(connection, version.workspace_id, [version.id])
     details = {name: value if isinstance(value, (dict, int, str)) else isoformat(value) for name, value in changes.items()}
     record(connection, _entry(services, actor, version.asset_path, version.version_id, action, True, details))
 

@@ -20,6 +20,7 @@ from holdfast.assets.turn import Turn
 from holdfast.audit import trail
 from holdfast.database import tables as t
 from holdfast.database.types import db_now
+from holdfast.holds import covering
 from holdfast.storage.versions import Entry
 
 MOST = 64
@@ -241,6 +242,8 @@ def _apply_wishes(connection: Connection, version: int, intent: Row[Any]) -> Non
             revision=row.revision + 1,
         )
     )
+    if intent.labels is not None:
+        covering.cover(connection, row.workspace_id, [version])
 
 
 def _write(turn: Turn, chosen: Sequence[Row[Any]], puts: Sequence[Entry], deletes: Sequence[str]) -> Group:

@@ -14,6 +14,7 @@ from holdfast.assets.turn import Turn
 from holdfast.audit import trail
 from holdfast.database import tables as t
 from holdfast.errors import Conflict, Problem, Unavailable
+from holdfast.holds import covering
 from holdfast.storage.versions import CommitResult, Committed
 
 ATTEMPTS = 5
@@ -142,6 +143,7 @@ def _uploads(
         .values(state="published", version=case(made, value=t.intents.c.upload_id))
     )
     _count(turn, sum(row["total_bytes"] for row in rows), len(rows))
+    covering.cover(connection, turn.workspace.id, list(made.values()))
     return [turn.audit(i, users[i.user_id], version_id=row["version_id"]) for i, row in zip(uploads, rows, strict=True)]
 
 
@@ -283,6 +285,7 @@ def _settle(connection: Connection, workspace_id: int, operation: str, restored:
 
 
 def _count(turn: Turn, added_bytes: int, added_versions: int) -> None:
+    """Changes the workspace's row, for which whoever places a hold waits: nobody may look for holds before."""
     w = t.workspaces.c
     turn.connection.execute(
         update(t.workspaces)

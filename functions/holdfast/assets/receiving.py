@@ -28,6 +28,7 @@ from holdfast.media import kind
 from holdfast.storage.objects import Writer
 from holdfast.web.auth import claims
 from holdfast.web.hop import Threads
+from holdfast.web.idempotency import idempotency_key
 from holdfast.web.ingest import Poured, pour
 from holdfast.web.multipart import Limits, Multipart, Part
 
@@ -111,9 +112,7 @@ class _Upload:
 
     def read_headers(self, request: Request) -> None:
         """Idempotency-Key and If-None-Match. Raises Malformed."""
-        key = request.headers.get("idempotency-key")
-        if key is not None and not (0 < len(key) <= 255 and key.isascii() and key.isprintable()):
-            raise Malformed("An Idempotency-Key is 1 to 255 printable ASCII characters.", slug="bad-idempotency-key")
+        key = idempotency_key(request)
         condition = request.headers.get("if-none-match")
         if condition is not None and condition.strip() != "*":
             raise Malformed("An upload knows only If-None-Match: *.", slug="bad-condition")

@@ -131,7 +131,7 @@ def _destroy(version: State, now: datetime, undo_days: int) -> dict[str, Any]:
     if version.status != "archived":
         raise _conflict(version, "Only an archived version can be destroyed: archive it first.")
     if version.held > 0:
-        raise Held("A legal hold covers the version.", holds=version.held)
+        raise Held("A legal hold covers the version.")
     return {"status": "destroyed", "phase": "condemned", "destroy_date": now, "purge_after": dates.after(now, undo_days)}
 
 

@@ -1,8 +1,8 @@
 """Does the registry say what is so? Compares it with the commits and the bytes, and itself with itself. Changes nothing.
 
 Every version that is not erased: its files' objects are there with their size (``deep``: with their sha256), and the commit that is
-said to have brought a file holds it. Every object in the store belongs to a file or to an upload under way. The counters and the
-``newest`` marks are what counting and looking give.
+said to have brought a file holds it. Every object in the store belongs to a file or to an upload under way. The counters, those of
+holds among them, and the ``newest`` marks are what counting and looking give.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ def verify(services: Services, *, deep: bool = False) -> Iterator[Disagreement |
     yield from _orphans(services)
     yield from _counters(services)
     yield from _newest(services)
+    yield from _held(services)
 
 
 def _files(services: Services, deep: bool) -> Iterator[Disagreement | int]:
@@ -156,3 +157,19 @@ def _newest(services: Services) -> Iterator[Disagreement]:
         for row in connection.execute(statement):
             subject = f"{row.name}: {row.asset_path} {row.version_id}"
             yield Disagreement("newest-differs", subject, f"number {row.number}, the highest of its status is {row.highest}")
+
+
+def _held(services: Services) -> Iterator[Disagreement]:
+    v = t.versions.c
+    counted = select(t.hold_versions.c.version, func.count().label("holds")).group_by(t.hold_versions.c.version).subquery()
+    holds = func.coalesce(counted.c.holds, 0)
+    statement = (
+        select(v.asset_path, v.version_id, v.held, holds.label("holds"), t.workspaces.c.name)
+        .join(counted, counted.c.version == v.id, isouter=True)
+        .join(t.workspaces, t.workspaces.c.id == v.workspace_id)
+        .where(v.held != holds)
+    )
+    with services.database.read() as connection:
+        for row in connection.execute(statement):
+            subject = f"{row.name}: {row.asset_path} {row.version_id}"
+            yield Disagreement("held-differs", subject, f"{row.holds} holds cover it, the counter says {row.held}")

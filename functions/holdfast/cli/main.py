@@ -8,7 +8,19 @@ from typing import Annotated
 import typer
 
 from holdfast import __version__
-from holdfast.cli import account, administering, listing, operating, policies, receiving, sending, sharing, states, sweeping
+from holdfast.cli import (
+    account,
+    administering,
+    holding,
+    listing,
+    operating,
+    policies,
+    receiving,
+    sending,
+    sharing,
+    states,
+    sweeping,
+)
 from holdfast.cli.demo import command as demo
 from holdfast.cli.failures import REFUSED, Failure, exit_code
 from holdfast.cli.output import note
@@ -24,6 +36,7 @@ app = typer.Typer(
 for group in (account, sending, listing, receiving, states, operating, sweeping, demo):
     app.add_typer(group.app)
 app.add_typer(administering.app, name="admin")
+app.add_typer(holding.app, name="hold")
 app.add_typer(policies.app, name="policy")
 app.add_typer(sharing.share, name="share")
 app.add_typer(sharing.workspace, name="workspace")

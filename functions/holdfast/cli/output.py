@@ -83,7 +83,20 @@ def size(count: int) -> str:
 
 _BYTES = frozenset({"size", "used_bytes", "quota_bytes", "max_file_bytes", "total_bytes"})
 _MOMENTS = frozenset(
-    {"upload_date", "archive_date", "destroy_date", "purge_after", "last_modified", "at", "created_at", "started_at", "as_of"}
+    {
+        "upload_date",
+        "archive_date",
+        "destroy_date",
+        "purge_after",
+        "last_modified",
+        "at",
+        "created_at",
+        "active_at",
+        "until",
+        "released_at",
+        "started_at",
+        "as_of",
+    }
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -51,8 +52,21 @@ async def json_body(request: Request, model: type[Model], limit: int = LIMIT) ->
 
 
 def json_schema(model: type[BaseModel], *, example: dict[str, Any]) -> dict[str, Any]:
-    """``openapi_extra`` of an operation that reads its body with ``json_body``. The model's own definitions stay within."""
-    return body_schema("application/json", model.model_json_schema(), example=example)
+    """``openapi_extra`` of an operation that reads its body with ``json_body``. What the model is made of stands where it is used,
+    because the document's references do not lead into it."""
+    schema = model.model_json_schema()
+    return body_schema("application/json", _inlined(schema, schema.pop("$defs", {})), example=example)
+
+
+def _inlined(schema: Any, definitions: Mapping[str, Any]) -> Any:
+    if isinstance(schema, list):
+        return [_inlined(one, definitions) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        beside = {name: value for name, value in schema.items() if name != "$ref"}
+        return _inlined({**definitions[schema["$ref"].removeprefix("#/$defs/")], **beside}, definitions)
+    return {name: _inlined(value, definitions) for name, value in schema.items()}
 
 
 def body_schema(content_type: str, schema: dict[str, Any], *, example: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Moments in queries."""
+"""Moments in queries and bodies."""
 
 from __future__ import annotations
 
@@ -16,5 +16,7 @@ def _in_utc(moment: datetime) -> datetime:
         raise ValueError("the moment is before the year 1 or after the year 9999, in UTC") from None
 
 
-Moment = Annotated[Annotated[AwareDatetime, AfterValidator(_in_utc)] | None, Query(description="ISO 8601 with an offset or Z.")]
+UtcMoment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 """In UTC; a year that databases cannot hold is refused."""
+
+Moment = Annotated[UtcMoment | None, Query(description="ISO 8601 with an offset or Z.")]

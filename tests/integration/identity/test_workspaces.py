@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, select, update
 
-from holdfast.database.tables import assets, jobs, versions, workspaces
+from holdfast.assets import ending
+from holdfast.database.tables import assets, hold_versions, holds, jobs, users, versions, workspaces
 from holdfast.errors import Invalid, NotFound
 from holdfast.identity import workspaces as ours
 from tests.integration.identity.conftest import PASSWORD, House
@@ -16,7 +17,7 @@ from tests.integration.identity.conftest import PASSWORD, House
 CONFIRMED = {"confirm": "ada_space"}
 
 
-def asset(house: House, path: str, *states: str, held: int = 0) -> None:
+def asset(house: House, path: str, *states: str) -> None:
     """An asset of ada's with one version per status, oldest first."""
     now = house.clock()
     newest = {status: number for number, status in enumerate(states, 1)}
@@ -45,7 +46,6 @@ def asset(house: House, path: str, *states: str, held: int = 0) -> None:
                     status=status,
                     phase="condemned" if status == "destroyed" else None,
                     newest=newest[status] == number,
-                    held=held,
                     upload_date=now,
                     active_since=now,
                     labels={},
@@ -130,12 +130,28 @@ def test_a_shared_user_s_name_is_free_again(house: House, ada: str) -> None:
     assert house.ask("POST", "/users", json={"username": "grace", "password": PASSWORD}).status_code == 200
 
 
+def hold(house: House, version_id: str) -> str:
+    """A hold of ada's on one version; its id."""
+    with house.services.database.engine.begin() as connection:
+        ada = connection.execute(select(users).where(users.c.username == "ada")).one()
+        hold_id = f"of-{version_id}"
+        row = {"workspace_id": ada.workspace_id, "user_id": ada.id, "placed_by": "ada", "hold_id": hold_id}
+        said = {"matter": "m", "reason": "r", "selector": {"selector": {"all": True}}, "lost_versions": []}
+        made = connection.execute(insert(holds).values(**row, **said, state="active", created_at=house.clock()))
+        [key] = made.inserted_primary_key or (None,)
+        version = connection.scalar(select(versions.c.id).where(versions.c.version_id == version_id))
+        connection.execute(insert(hold_versions).values(hold=key, version=version))
+        connection.execute(update(versions).where(versions.c.id == version).values(held=1))
+    return hold_id
+
+
 def test_a_hold_stops_it_and_nothing_has_changed(house: House, ada: str) -> None:
     asset(house, "free", "active")
-    asset(house, "held", "active", held=1)
+    asset(house, "held", "active")
+    mine = hold(house, "held-1")
     before = house.trail()
     reply = house.ask("DELETE", "/workspace", ada, json=CONFIRMED)
-    assert (reply.status_code, reply.json()["held"]) == (423, 1)
+    assert (reply.status_code, reply.json()["holds"]) == (423, [mine])
     assert house.ask("GET", "/workspace", ada).status_code == 200
     assert [row[1] for row in states(house)] == ["active", "active"]
     assert house.trail() == before
@@ -144,24 +160,30 @@ def test_a_hold_stops_it_and_nothing_has_changed(house: House, ada: str) -> None
 def test_a_large_one_is_condemned_in_batches_by_a_job(house: House, ada: str) -> None:
     for n in range(5):
         asset(house, f"asset-{n}", "active", "active")
-    ours.delete(house.services, house.services.tokens.verify(ada), "ada_space", batch=2)
+    ending.delete(house.services, house.services.tokens.verify(ada), "ada_space", batch=2)
     assert [row[1] for row in states(house)].count("destroyed") == 4
     with house.services.database.read() as connection:
         [job] = connection.execute(select(jobs.c.kind, jobs.c.workspace_id, jobs.c.payload)).all()
-    assert job.kind == ours.CONDEMN
-    ours.condemn(house.services, **job.payload, batch=2)
+    assert job.kind == ending.CONDEMN
+    ending.condemn(house.services, **job.payload, batch=2)
     assert {row[1:3] for row in states(house)} == {("destroyed", "condemned")}
     assert [row[0] for row in house.trail()].count("destroy") == 10
-    ours.condemn(house.services, **job.payload)
+    ending.condemn(house.services, **job.payload)
     assert [row[0] for row in house.trail()].count("destroy") == 10
 
 
-def test_a_hold_placed_meanwhile_keeps_its_version(house: House, ada: str) -> None:
+def test_a_hold_placed_meanwhile_keeps_its_version_until_it_is_released(house: House, ada: str) -> None:
     for n in range(3):
         asset(house, f"asset-{n}", "active", "active")
-    ours.delete(house.services, house.services.tokens.verify(ada), "ada_space", batch=1)
+    ending.delete(house.services, house.services.tokens.verify(ada), "ada_space", batch=1)
     with house.services.database.engine.begin() as connection:
         [job] = connection.execute(select(jobs.c.workspace_id, jobs.c.payload)).all()
         connection.execute(update(versions).where(versions.c.version_id == "asset-2-1").values(held=1))
-    ours.condemn(house.services, **job.payload, batch=1)
+    ending.condemn(house.services, **job.payload, batch=1)
     assert [row for row in states(house) if row[1] == "active"] == [("asset-2-1", "active", None, True)]
+    ending.resume(house.services)
+    assert [row[1] for row in states(house)].count("active") == 1
+    with house.services.database.engine.begin() as connection:
+        connection.execute(update(versions).where(versions.c.version_id == "asset-2-1").values(held=0))
+    ending.resume(house.services)
+    assert {row[1:3] for row in states(house)} == {("destroyed", "condemned")}

@@ -20,6 +20,7 @@ from holdfast.database.tables.core import (
     versions,
     workspaces,
 )
+from holdfast.database.tables.holds import hold_versions, holds
 from holdfast.database.tables.runs import policies, run_items, run_workspaces, runs
 
 __all__ = [
@@ -30,6 +31,8 @@ __all__ = [
     "commit_groups",
     "commits",
     "files",
+    "hold_versions",
+    "holds",
     "intents",
     "invitations",
     "jobs",
