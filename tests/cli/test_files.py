@@ -174,3 +174,11 @@ def folder(program: Program, name: str) -> Path:
 
 def paths(assets: list[dict[str, str]]) -> list[str]:
     return [asset["asset_path"] for asset in assets]
+
+
+def test_usage_is_shown_by_media_type(ada: Program) -> None:
+    (ada.cwd / "a.txt").write_text("12345")
+    ada("upload", "a.txt")
+    [item] = ada.json("usage")
+    assert (item["media_type"], item["active"]) == ("text/plain", {"versions": 1, "bytes": 5})
+    assert "5 B in 1" in ada("usage").stdout

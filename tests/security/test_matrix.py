@@ -209,6 +209,7 @@ RIGHTS = [
     Right("GET", "/runs", "admin", 200, 200, get("/runs")),
     Right("GET", "/runs/{run_id}", "admin", 404, 200, run("GET", "")),
     Right("POST", "/runs/{run_id}/undo", "admin", 404, 202, run("POST", "/undo"), done=202),
+    Right("GET", "/usage", "list", 200, 200, get("/usage")),
     #
     Right("GET", "/holds", "admin", 200, 200, get("/holds")),
     Right("POST", "/holds", "admin", 201, 422, place(), "in one's own workspace", done=201),

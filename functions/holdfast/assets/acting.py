@@ -21,6 +21,8 @@ from holdfast.database.tables import assets, versions
 from holdfast.errors import Conflict, Held, Problem
 from holdfast.holds import covering
 from holdfast.identity.access import Actor, Claims, authorise, demand
+from holdfast.usage import counters
+from holdfast.usage.counters import Change
 
 if TYPE_CHECKING:
     from holdfast.services import Services
@@ -70,6 +72,8 @@ def _change(services: Services, connection: Connection, actor: Actor, version: R
         changes = transitions.step(version, action, now, services.settings.undo_days)
     except Held:
         raise covering.refusal("the version", covering.ids_of(connection, version.id)) from None
+    was_or_is_gone = "destroyed" in {version.status, changes.get("status")}  # else the asset's current version stays the same
+    before = counters.current(connection, [version.asset_id] if was_or_is_gone else [])
     changed = connection.execute(
         update(versions)
         .where(versions.c.id == version.id, versions.c.revision == version.revision)
@@ -79,10 +83,22 @@ def _change(services: Services, connection: Connection, actor: Actor, version: R
         raise Conflict("The version was changed at the same moment. Look at it again.", slug="changed-meanwhile")
     if "status" in changes:
         refresh_newest(connection, version.asset_id, (version.status, changes["status"]))
+    after = counters.current(connection, [version.asset_id] if was_or_is_gone else [])
+    counted = (
+        _counted(version, changes) + counters.moved(before, counters.CURRENT, None) + counters.moved(after, None, counters.CURRENT)
+    )
     if "labels" in changes:
-        covering.cover(connection, version.workspace_id, [version.id])
+        counted += covering.cover(connection, version.workspace_id, [version.id])
+    counters.apply(connection, counted)
     details = {name: value if isinstance(value, (dict, int, str)) else isoformat(value) for name, value in changes.items()}
     record(connection, _entry(services, actor, version.asset_path, version.version_id, action, True, details))
+
+
+def _counted(version: Row[Any], changes: dict[str, Any]) -> list[Change]:
+    if "status" not in changes:
+        return []
+    old = counters.bucket_of(version.status, version.phase)
+    return counters.moved([version], old, counters.bucket_of(changes["status"], changes.get("phase")))
 
 
 def _record_refusal(services: Services, actor: Actor, asset_path: str, version_id: str, action: Action, problem: Problem) -> None:

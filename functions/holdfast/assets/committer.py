@@ -35,6 +35,7 @@ from holdfast.database.leases import Lease, LeaseLost
 from holdfast.errors import Invalid, Unavailable
 from holdfast.failpoints import hit
 from holdfast.storage.versions import CommitResult, EntryRefused, Versions
+from holdfast.usage import counters
 
 log = logging.getLogger(__name__)
 
@@ -220,7 +221,10 @@ class Committer:
 
         def fenced(connection: Connection) -> T:
             leases.fence(connection, lease, LEASE_SECONDS)
-            return act(Turn(connection, _workspace(connection, workspace_id), lease.epoch, self._clock(), self._erase_again_after))
+            turn = Turn(connection, _workspace(connection, workspace_id), lease.epoch, self._clock(), self._erase_again_after)
+            done = act(turn)
+            counters.apply(connection, turn.changes)
+            return done
 
         return self._database.write(fenced)
 

@@ -15,18 +15,20 @@ from typing import TYPE_CHECKING
 from sqlalchemy import ColumnElement, Connection, and_, case, func, or_, select, update
 
 from holdfast.audit.trail import entry, record
-from holdfast.database.tables import users, versions, workspaces
+from holdfast.database.tables import assets, users, versions, workspaces
 from holdfast.errors import Forbidden, Invalid
 from holdfast.holds import covering
 from holdfast.identity.access import Claims, authorise
 from holdfast.identity.users import end
 from holdfast.jobs.queue import enqueue
+from holdfast.usage import counters
 
 if TYPE_CHECKING:
     from holdfast.services import Services
 
 BATCH = 500
 """Assets whose versions one transaction condemns."""
+LIVE = ("active", "archived")
 CONDEMN = "condemn-workspace"
 """The job that goes on with a large workspace."""
 
@@ -90,8 +92,7 @@ def resume(services: Services) -> None:
 
 
 def _open_in(workspace_id: int | ColumnElement[int]) -> ColumnElement[bool]:
-    kept = versions.c.status.in_(("active", "archived"))
-    return and_(versions.c.workspace_id == workspace_id, kept, versions.c.held == 0)
+    return and_(versions.c.workspace_id == workspace_id, versions.c.status.in_(LIVE), versions.c.held == 0)
 
 
 def _condemn_some(connection: Connection, services: Services, doomed: _Doomed, batch: int) -> bool:
@@ -101,9 +102,11 @@ def _condemn_some(connection: Connection, services: Services, doomed: _Doomed, b
     asset_ids = connection.scalars(select(versions.c.asset_id).where(open_).distinct().limit(batch)).all()
     if not asset_ids:
         return False
-    condemned = connection.execute(
-        select(versions.c.asset_path, versions.c.version_id).where(open_, versions.c.asset_id.in_(asset_ids)).with_for_update()
-    ).all()
+    connection.execute(select(assets.c.id).where(assets.c.id.in_(asset_ids)).order_by(assets.c.id).with_for_update())
+    before = counters.current(connection, asset_ids)
+    v = versions.c
+    columns = (v.workspace_id, v.asset_path, v.version_id, v.content_type, v.total_bytes, v.status)
+    condemned = connection.execute(select(*columns).where(open_, v.asset_id.in_(asset_ids)).with_for_update()).all()
     connection.execute(
         update(versions)
         .where(open_, versions.c.asset_id.in_(asset_ids))
@@ -131,6 +134,12 @@ def _condemn_some(connection: Connection, services: Services, doomed: _Doomed, b
             )
             for row in condemned
         ),
+    )
+    counters.apply(
+        connection,
+        *(counters.moved([row for row in condemned if row.status == status], status, counters.CONDEMNED) for status in LIVE),
+        counters.moved(before, counters.CURRENT, None),
+        counters.moved(counters.current(connection, asset_ids), None, counters.CURRENT),
     )
     return len(asset_ids) == batch
 

@@ -22,6 +22,7 @@ from holdfast.database import tables as t
 from holdfast.database.types import db_now
 from holdfast.holds import covering
 from holdfast.storage.versions import Entry
+from holdfast.usage.counters import Change
 
 MOST = 64
 """Intents in one group: enough that a commit's cost is shared, and few enough that nobody waits long."""
@@ -212,7 +213,7 @@ def _settle(turn: Turn, intent: Row[Any], verdict: Verdict, user: Row[Any]) -> d
         intents.fail_all(turn.connection, [intent.upload_id], "stored", verdict.problem, turn.erase_again_after)
         return turn.audit(intent, user, success=False, problem=verdict.problem.slug)
     assert isinstance(verdict, Unchanged)
-    _apply_wishes(turn.connection, verdict.version.id, intent)
+    turn.changes.extend(_apply_wishes(turn.connection, verdict.version.id, intent))
     turn.connection.execute(
         update(t.intents)
         .where(t.intents.c.upload_id == intent.upload_id)
@@ -222,10 +223,11 @@ def _settle(turn: Turn, intent: Row[Any], verdict: Verdict, user: Row[Any]) -> d
     return turn.audit(intent, user, version_id=verdict.version.version_id, unchanged=True)
 
 
-def _apply_wishes(connection: Connection, version: int, intent: Row[Any]) -> None:
-    """TTLs and labels that came along with equal bytes are taken over. What was not sent stays."""
+def _apply_wishes(connection: Connection, version: int, intent: Row[Any]) -> list[Change]:
+    """TTLs and labels that came along with equal bytes are taken over. What was not sent stays. Returns what the usage counters are
+    to be told: a hold may cover it now."""
     if intent.archive_ttl is None and intent.destroy_ttl is None and intent.labels is None:
-        return
+        return []
     row = connection.execute(select(t.versions).where(t.versions.c.id == version).with_for_update()).one()
     archive_ttl = row.archive_ttl if intent.archive_ttl is None else intent.archive_ttl
     destroy_ttl = row.destroy_ttl if intent.destroy_ttl is None else intent.destroy_ttl
@@ -242,8 +244,7 @@ def _apply_wishes(connection: Connection, version: int, intent: Row[Any]) -> Non
             revision=row.revision + 1,
         )
     )
-    if intent.labels is not None:
-        covering.cover(connection, row.workspace_id, [version])
+    return [] if intent.labels is None else covering.cover(connection, row.workspace_id, [version])
 
 
 def _write(turn: Turn, chosen: Sequence[Row[Any]], puts: Sequence[Entry], deletes: Sequence[str]) -> Group:

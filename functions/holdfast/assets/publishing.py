@@ -16,6 +16,8 @@ from holdfast.database import tables as t
 from holdfast.errors import Conflict, Problem, Unavailable
 from holdfast.holds import covering
 from holdfast.storage.versions import CommitResult, Committed
+from holdfast.usage import counters
+from holdfast.usage.counters import Change
 
 ATTEMPTS = 5
 """Groups that an intent may be in without being committed, before it is given up."""
@@ -121,6 +123,7 @@ def _uploads(
         for i in uploads
     ]
     asset_ids = [row["asset_id"] for row in rows]
+    superseded = counters.current(connection, [row["asset_id"] for row in rows if row["number"] > 1])
     if known := [row["asset_id"] for row in rows if row["number"] > 1]:
         connection.execute(
             update(t.versions)
@@ -143,8 +146,16 @@ def _uploads(
         .values(state="published", version=case(made, value=t.intents.c.upload_id))
     )
     _count(turn, sum(row["total_bytes"] for row in rows), len(rows))
-    covering.cover(connection, turn.workspace.id, list(made.values()))
+    turn.changes.extend(counters.moved(superseded, counters.CURRENT, None))
+    turn.changes.extend(_counted(turn, rows, counters.ACTIVE) + _counted(turn, rows, counters.CURRENT))
+    turn.changes.extend(covering.cover(connection, turn.workspace.id, list(made.values())))
     return [turn.audit(i, users[i.user_id], version_id=row["version_id"]) for i, row in zip(uploads, rows, strict=True)]
+
+
+def _counted(turn: Turn, rows: Iterable[Mapping[str, Any]], bucket: str) -> list[Change]:
+    """Rows of ``versions`` that are being made."""
+    kinds = ((counters.media_type_of(row["content_type"]), row["total_bytes"]) for row in rows)
+    return [Change(turn.workspace.id, media_type, bucket, 1, total) for media_type, total in kinds]
 
 
 def _ensure_assets(turn: Turn, uploads: Sequence[Row[Any]]) -> dict[str, Row[Any]]:
@@ -235,6 +246,9 @@ def _addition(
         update(t.intents).where(t.intents.c.upload_id == intent.upload_id).values(state="published", version=version.id)
     )
     _count(turn, intent.total_bytes, 0)
+    is_current = any(row.id == version.id for row in counters.current(connection, [asset.id]))
+    buckets = [counters.ACTIVE, *([counters.HELD] if version.held else []), *([counters.CURRENT] if is_current else [])]
+    turn.changes.extend([counters.grown(version, bucket, intent.total_bytes) for bucket in buckets])
     return turn.audit(intent, user, version_id=version.version_id, files=[f.filename for f in files])
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row
 
 from holdfast.audit import trail
+from holdfast.usage.counters import Change
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,8 @@ class Turn:
     now: datetime
     erase_again_after: int
     """Seconds after which no request can still be writing: when the bytes of a refused intent are erased a second time."""
+    changes: list[Change] = field(default_factory=list)
+    """What the usage counters are told at its end."""
 
     def audit(
         self, intent: Row[Any], user: Row[Any], *, version_id: str | None = None, success: bool = True, **details: Any

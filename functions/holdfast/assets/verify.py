@@ -18,6 +18,7 @@ from sqlalchemy import Row, and_, case, func, or_, select, true
 from holdfast.assets.forming import entry_of
 from holdfast.database import tables as t
 from holdfast.storage.objects import ObjectMissing
+from holdfast.usage import counting
 
 if TYPE_CHECKING:
     from holdfast.services import Services
@@ -42,6 +43,7 @@ def verify(services: Services, *, deep: bool = False) -> Iterator[Disagreement |
     yield from _counters(services)
     yield from _newest(services)
     yield from _held(services)
+    yield from _usage(services)
 
 
 def _files(services: Services, deep: bool) -> Iterator[Disagreement | int]:
@@ -173,3 +175,14 @@ def _held(services: Services) -> Iterator[Disagreement]:
         for row in connection.execute(statement):
             subject = f"{row.name}: {row.asset_path} {row.version_id}"
             yield Disagreement("held-differs", subject, f"{row.holds} holds cover it, the counter says {row.held}")
+
+
+def _usage(services: Services) -> Iterator[Disagreement]:
+    with services.database.read() as connection:
+        right, said = counting.counted(connection), counting.said(connection)
+        wrong = sorted(key for key in right.keys() | said.keys() if right.get(key) != said.get(key))
+        names = {row.id: row.name for row in connection.execute(select(t.workspaces.c.id, t.workspaces.c.name))} if wrong else {}
+    for key in wrong:
+        (versions, size), (its_versions, its_size) = right.get(key, (0, 0)), said.get(key, (0, 0))
+        detail = f"{size} bytes in {versions} versions, the counter says {its_size} bytes in {its_versions}"
+        yield Disagreement("usage-differs", f"{names[key[0]]}: {key[1]} {key[2]}", detail)

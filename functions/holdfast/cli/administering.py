@@ -75,6 +75,16 @@ def quota(
 
 
 @app.command()
+def recount(data: Data = None) -> None:
+    """Make the usage counters right again: functions of an older release, during an upgrade or after a roll-back, do not count."""
+    from holdfast.usage.counting import recount
+
+    with installation(data) as services:
+        changed = recount(services)
+    note(f"Workspaces whose counters were wrong: {changed}.")
+
+
+@app.command()
 def invite(days: Annotated[int, typer.Option(min=1, max=365, help="How long the code holds.")] = 7, data: Data = None) -> None:
     """Print a code with which one person can register."""
     from holdfast.identity.invitations import create

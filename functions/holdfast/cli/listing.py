@@ -1,4 +1,4 @@
-"""``ls``, ``versions``, ``runs`` and ``audit``: what is there, and what was done."""
+"""``ls``, ``versions``, ``runs``, ``usage`` and ``audit``: what is there, and what was done."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from holdfast.cli.failures import NOT_FOUND, USAGE, Failure
-from holdfast.cli.output import Format, Output, listing
+from holdfast.cli.output import Format, Output, listing, size
 from holdfast.cli.session import logged_in
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ COLUMNS = ("asset_path", "version_id", "size", "status", "upload_date", "archive
 VERSION_COLUMNS = ("version_id", "status", "phase", "size", "upload_date", "archive_date", "destroy_date", "purge_after")
 RUN_COLUMNS = ("id", "policy", "action", "trigger", "state", "done", "undone", "started_at")
 ITEM_COLUMNS = ("asset_path", "version_id", "bytes", "status", "phase", "undoable")
+USAGE_COLUMNS = ("workspace", "media_type", "active", "archived", "condemned", "held", "superseded")
 AUDIT_COLUMNS = ("at", "username", "operation", "asset_path", "version_id", "success", "details")
 
 Limit = Annotated[int | None, typer.Option(min=1, help="Show at most so many.")]
@@ -99,6 +100,24 @@ def runs(
     where, columns = ("/runs", RUN_COLUMNS) if run is None else (f"/runs/{run}", ITEM_COLUMNS)
     with logged_in() as api:
         listing(itertools.islice(api.pages(where, {"policy": policy}), limit), columns, output)
+
+
+@app.command()
+def usage(
+    *,
+    workspace: Annotated[str | None, typer.Option(help="For platform admins: only this workspace.")] = None,
+    limit: Limit = None,
+    output: Output = Format.table,
+) -> None:
+    """Show what is stored, by media type: active, archived, condemned, held and superseded."""
+    with logged_in() as api:
+        found = itertools.islice(api.pages("/usage", {"workspace": workspace}), limit)
+        listing((_in_short(item) for item in found) if output is Format.table else found, USAGE_COLUMNS, output)
+
+
+def _in_short(item: dict[str, Any]) -> dict[str, Any]:
+    """``active: 52.4 MiB in 12`` for people."""
+    return {name: f"{size(one['bytes'])} in {one['versions']}" if isinstance(one, dict) else one for name, one in item.items()}
 
 
 def of_asset(api: Api, asset_path: str, **filters: Any) -> Iterator[dict[str, Any]]:

@@ -13,7 +13,7 @@ the same lock. Neither forgets one:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, delete, insert, or_, select, update
@@ -22,6 +22,8 @@ from holdfast import failpoints
 from holdfast.database.tables import assets, hold_versions, holds, versions
 from holdfast.errors import Held
 from holdfast.holds.scope import Scope
+from holdfast.usage import counters
+from holdfast.usage.counters import Change
 
 _LOOKED = "hold.look.after"
 failpoints.declare(_LOOKED)
@@ -40,47 +42,59 @@ COLUMNS: Sequence[ColumnElement[Any]] = (
     versions.c.version_id,
     versions.c.content_type,
     versions.c.labels,
+    versions.c.total_bytes,
     versions.c.phase,
     versions.c.held,
 )
 """What ``cover`` and ``cover_by`` have to know of a version."""
 
 
-def cover(connection: Connection, workspace_id: int, ids: Sequence[int]) -> None:
+def cover(connection: Connection, workspace_id: int, ids: Sequence[int]) -> list[Change]:
     """Counts the holds that the versions with these row ids have come to match. To be called under the lock of their assets' rows,
-    in the transaction that made or changed them; after the workspace's row was changed, if it made them."""
+    in the transaction that made or changed them; after the workspace's row was changed, if it made them. Returns what the usage
+    counters are to be told."""
     found = connection.execute(select(holds.c.id, holds.c.selector).where(*open_in(workspace_id))).all()
     failpoints.hit(_LOOKED)
     if not found or not ids:
-        return
+        return []
     rows = connection.execute(select(*COLUMNS).where(versions.c.id.in_(ids))).all()
     matched = {hold.id: [row for row in rows if Scope.model_validate(hold.selector).covers(row)] for hold in found}
     wanted = [hold for hold, those in matched.items() if those]
-    if wanted:
-        still = select(holds.c.id).where(holds.c.id.in_(wanted), holds.c.state.in_(OPEN)).order_by(holds.c.id)
-        for hold in connection.scalars(still.with_for_update(read=True)).all():
-            cover_by(connection, hold, matched[hold])
+    if not wanted:
+        return []
+    still = select(holds.c.id).where(holds.c.id.in_(wanted), holds.c.state.in_(OPEN)).order_by(holds.c.id)
+    new: set[int] = set()
+    for hold in connection.scalars(still.with_for_update(read=True)).all():
+        new |= cover_by(connection, hold, matched[hold])
+    return came(row for row in rows if row.id in new)
 
 
-def cover_by(connection: Connection, hold: int, rows: Sequence[Row[Any]]) -> None:
-    """Counts the hold for each of the versions that it does not cover yet. To be called as ``cover``."""
+def cover_by(connection: Connection, hold: int, rows: Sequence[Row[Any]]) -> set[int]:
+    """Counts the hold for each of the versions that it does not cover yet, and returns their row ids. To be called as ``cover``."""
     if not rows:
-        return
+        return set()
     ids = [row.id for row in rows]
     known = select(hold_versions.c.version).where(hold_versions.c.hold == hold, hold_versions.c.version.in_(ids))
-    new = sorted(set(ids).difference(connection.scalars(known)))
+    new = set(ids).difference(connection.scalars(known))
     if new:
-        connection.execute(insert(hold_versions), [{"hold": hold, "version": version} for version in new])
+        connection.execute(insert(hold_versions), [{"hold": hold, "version": version} for version in sorted(new)])
         connection.execute(update(versions).where(versions.c.id.in_(new)).values(held=versions.c.held + 1))
+    return new
 
 
-def uncover_by(connection: Connection, hold: int, ids: Sequence[int]) -> None:
-    """Takes the hold off those of the versions that it covers. To be called under the lock of their assets' rows."""
-    here = (hold_versions.c.hold == hold, hold_versions.c.version.in_(ids))
-    known = connection.scalars(select(hold_versions.c.version).where(*here).with_for_update()).all()
+def uncover_by(connection: Connection, hold: int, rows: Sequence[Row[Any]]) -> None:
+    """Takes the hold off those of the versions that it covers. ``rows`` are what ``lock`` returned."""
+    here = (hold_versions.c.hold == hold, hold_versions.c.version.in_([row.id for row in rows]))
+    known = set(connection.scalars(select(hold_versions.c.version).where(*here).with_for_update()))
     if known:
         connection.execute(delete(hold_versions).where(hold_versions.c.hold == hold, hold_versions.c.version.in_(known)))
         connection.execute(update(versions).where(versions.c.id.in_(known)).values(held=versions.c.held - 1))
+    counters.apply(connection, counters.moved((row for row in rows if row.id in known and row.held == 1), counters.HELD, None))
+
+
+def came(rows: Iterable[Row[Any]]) -> list[Change]:
+    """What the usage counters are to be told of versions that a hold covers now; ``rows`` are of before."""
+    return counters.moved((row for row in rows if row.held == 0), None, counters.HELD)
 
 
 def lock(connection: Connection, rows: Sequence[Row[Any]]) -> Sequence[Row[Any]]:

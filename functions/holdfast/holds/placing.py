@@ -23,11 +23,12 @@ from holdfast.clock import isoformat
 from holdfast.database import tables as t
 from holdfast.errors import Invalid, Unavailable
 from holdfast.holds import access
-from holdfast.holds.covering import COLUMNS, cover_by, lock
+from holdfast.holds.covering import COLUMNS, came, cover_by, lock
 from holdfast.holds.reading import summary
 from holdfast.holds.scope import NewHold, Scope
 from holdfast.identity.access import Actor, Claims, authorise
 from holdfast.jobs import queue
+from holdfast.usage import counters
 
 if TYPE_CHECKING:
     from holdfast.services import Services
@@ -169,7 +170,8 @@ def _cover_some(services: Services, connection: Connection, hold: int, batch: in
         return bool(now.state != "placing")  # another process went on, or somebody releases it
     matching = [row for row in rows if scope.covers(row)]
     lost = [row for row in matching if row.phase in {"purging", "erased"}]
-    cover_by(connection, hold, [row for row in matching if row.phase not in {"purging", "erased"}])
+    new = cover_by(connection, hold, [row for row in matching if row.phase not in {"purging", "erased"}])
+    counters.apply(connection, came(row for row in rows if row.id in new))
     this = update(t.holds).where(t.holds.c.id == hold)
     if page:
         names = [*now.lost_versions, *([row.workspace_id, row.asset_path, row.version_id] for row in lost)][:MOST_LOST]

@@ -117,7 +117,7 @@ def _free_some(connection: Connection, hold: int, batch: int) -> bool:
     )
     page = connection.execute(covered).all()
     if page:
-        uncover_by(connection, hold, [row.id for row in lock(connection, page)])
+        uncover_by(connection, hold, lock(connection, page))
         return False
     connection.execute(update(holds).where(holds.c.id == hold, holds.c.state == "releasing").values(state="released"))
     return True

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, literal, select, update
+from sqlalchemy import Connection, Row, insert, literal, select, update
 
 from holdfast.assets import transitions
 from holdfast.assets.newest import refresh_many
@@ -21,6 +21,7 @@ from holdfast.lifecycle import facts
 from holdfast.lifecycle.planning import why_not
 from holdfast.policies.due import FROM, TTL, Decision, Facts, Rule, decide
 from holdfast.policies.report import Action
+from holdfast.usage import counters
 
 STATE_CHANGED, NOT_DUE = "stateChanged", "notDueAnyMore"
 """Why a version that was planned is passed over: it has another status by now; what counts for it has changed."""
@@ -96,6 +97,7 @@ def carry_out(
             continue
         changes = _changes(version, decision, order, now)
         groups[(("by", decision.by), *sorted(changes.items()))].append(version)
+    before = counters.current(connection, asset_ids if groups and order.action is Action.DESTROY else ())
     for (by, *changed), members in groups.items():
         _apply(connection, order, workspace_id, workspace, members, str(by[1]), dict(changed), now)
         done.items += len(members)
@@ -103,7 +105,19 @@ def carry_out(
     if groups:
         moved = [v for members in groups.values() for v in members]
         refresh_many(connection, workspace_id, {v.asset_id: v.asset_path for v in moved}, _statuses(order.action))
+        _count(connection, order.action, workspace_id, moved, before)
     return done
+
+
+def _count(connection: Connection, action: Action, workspace_id: int, moved: Sequence[Facts], before: Sequence[Row[Any]]) -> None:
+    """``before``: what ``counters.current`` said of the assets before any of it."""
+    into = counters.ARCHIVED if action is Action.ARCHIVE else counters.CONDEMNED
+    counted = [counters.Version(workspace_id, v.content_type, v.bytes) for v in moved]
+    changes = counters.moved(counted, FROM[action], into)
+    if action is Action.DESTROY:
+        after = counters.current(connection, {row.asset_id for row in before})
+        changes += counters.moved(before, counters.CURRENT, None) + counters.moved(after, None, counters.CURRENT)
+    counters.apply(connection, changes)
 
 
 def _statuses(action: Action) -> tuple[str, str]:

@@ -21,6 +21,7 @@ from holdfast.failpoints import hit
 from holdfast.jobs import queue
 from holdfast.lifecycle import points
 from holdfast.policies.report import Action
+from holdfast.usage import counters
 
 if TYPE_CHECKING:
     from holdfast.services import Services
@@ -112,6 +113,7 @@ def _take_back(connection: Connection, undoing: Undoing, action: Action, workspa
         if row.phase in {None, "condemned"}:
             changes = transitions.step(row, transitions.Restore(), now, 0)
             groups[tuple(sorted(changes.items()))].append(row)
+    was_current = counters.current(connection, asset_ids if groups and made == "destroyed" else ())
     for changed, members in groups.items():
         changes = dict(changed)
         ours = versions.c.id.in_([row.id for row in members])
@@ -122,4 +124,11 @@ def _take_back(connection: Connection, undoing: Undoing, action: Action, workspa
     moved = [row for members in groups.values() for row in members]
     if moved:
         refresh_many(connection, workspace.workspace_id, {row.asset_id: row.asset_path for row in moved}, (made, before))
+        now_current = counters.current(connection, asset_ids if made == "destroyed" else ())
+        counters.apply(
+            connection,
+            counters.moved(moved, counters.bucket_of(made, "condemned"), before),
+            counters.moved(was_current, counters.CURRENT, None),
+            counters.moved(now_current, None, counters.CURRENT),
+        )
     return len(moved)

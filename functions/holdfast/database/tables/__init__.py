@@ -22,6 +22,7 @@ from holdfast.database.tables.core import (
 )
 from holdfast.database.tables.holds import hold_versions, holds
 from holdfast.database.tables.runs import policies, run_items, run_workspaces, runs
+from holdfast.database.tables.usage import usage
 
 __all__ = [
     "assets",
@@ -45,6 +46,7 @@ __all__ = [
     "run_workspaces",
     "runs",
     "strays",
+    "usage",
     "users",
     "versions",
     "workspaces",
