@@ -77,6 +77,8 @@ def eject(turn: Turn, operation: str, path: str, problem: Problem) -> list[str]:
 def forgo(turn: Turn, operation: str, upload_ids: Sequence[str]) -> None:
     """What the group was to remove from the branch for the sake of these intents stays, now that they bring nothing; and what their
     files' paths may hold by now is put back by the next commit."""
+    if not upload_ids:
+        return
     group = turn.connection.execute(select(t.commit_groups).where(t.commit_groups.c.operation == operation)).one()
     rows = turn.connection.execute(
         select(t.intents.c.asset_path, t.files.c.path)
@@ -84,7 +86,7 @@ def forgo(turn: Turn, operation: str, upload_ids: Sequence[str]) -> None:
         .where(t.intents.c.upload_id.in_(upload_ids))
     ).all()
     assets = tuple(row.asset_path + "/" for row in rows)
-    theirs = [path for path in group.deletes if path.startswith(assets)] if assets else []
+    theirs = [path for path in group.deletes if path.startswith(assets)]
     kept = [path for path in group.deletes if path not in theirs]
     turn.connection.execute(update(t.commit_groups).where(t.commit_groups.c.operation == operation).values(deletes=kept))
     remember(turn.connection, turn.workspace.id, [*theirs, *(row.path for row in rows)])
@@ -138,8 +140,8 @@ def _uploads(
         for v in connection.execute(select(t.versions.c.upload_id, t.versions.c.id).where(t.versions.c.upload_id.in_(ids)))
     }
     own = t.files.c.upload_id.in_(ids)
-    connection.execute(update(t.files).where(own).values(version=case(made, value=t.files.c.upload_id)))
-    _note_commits(connection, own, [f.path for upload_id in ids for f in files[upload_id]], entries)
+    paths = [f.path for upload_id in ids for f in files[upload_id]]
+    _join(connection, own, case(made, value=t.files.c.upload_id), paths, entries)
     connection.execute(
         update(t.intents)
         .where(t.intents.c.upload_id.in_(ids))
@@ -234,8 +236,7 @@ def _addition(
         )
         .values(replaced_at=now)
     )
-    connection.execute(update(t.files).where(own).values(version=version.id))
-    _note_commits(connection, own, [f.path for f in files], entries)
+    _join(connection, own, version.id, [f.path for f in files], entries)
     current = connection.execute(select(t.files.c.id).where(t.files.c.version == version.id, t.files.c.replaced_at.is_(None))).all()
     connection.execute(
         update(t.versions)
@@ -252,16 +253,21 @@ def _addition(
     return turn.audit(intent, user, version_id=version.version_id, files=[f.filename for f in files])
 
 
-def _note_commits(
-    connection: Connection, those: ColumnElement[bool], paths: Iterable[str], entries: Mapping[str, Committed]
+def _join(
+    connection: Connection,
+    those: ColumnElement[bool],
+    version: ColumnElement[int] | int,
+    paths: Iterable[str],
+    entries: Mapping[str, Committed],
 ) -> None:
-    """Which commit brought each of ``those`` files: one, unless somebody else's commit took some that were staged already."""
+    """``those`` files, which have these ``paths``, become their ``version``'s, and have the commit that brought each: one, unless
+    somebody else's commit took some that were staged already."""
     brought = defaultdict(list)
     for path in paths:
         brought[entries[path].commit_id].append(path)
     for commit_id, taken in brought.items():
         which = those if len(brought) == 1 else and_(those, t.files.c.path.in_(taken))
-        connection.execute(update(t.files).where(which).values(commit_id=commit_id))
+        connection.execute(update(t.files).where(which).values(version=version, commit_id=commit_id))
 
 
 def _put_back(turn: Turn, missing: Sequence[Row[Any]]) -> list[str]:
