@@ -142,6 +142,7 @@ def _seconds(moment: datetime) -> datetime:
 
 
 _TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,127}/[A-Za-z0-9!#$&^_.+-]{1,127}(?:\s*;\s*charset=[A-Za-z0-9._-]{1,40})?")
+_NOT_PLAIN = re.compile(r'[^ -~]|["\\%]')
 _INLINE = re.compile(r"image/(?:png|jpeg|gif|webp|avif|bmp|tiff|heic|heif)|application/pdf|(?:audio|video)/[a-z0-9.+-]+|text/plain")
 
 
@@ -156,9 +157,11 @@ def disposition(filename: str, content_type: str, *, inline: bool = False) -> st
     Always an attachment but for types in which no script can run, and those only if ``inline`` is asked for.
     """
     kind = "inline" if inline and _INLINE.fullmatch(content_type.partition(";")[0].strip().lower()) else "attachment"
-    fallback = "".join(c if " " <= c <= "~" and c not in '"\\%' else "_" for c in filename)
+    fallback = _NOT_PLAIN.sub("_", filename)
+    if fallback == filename:
+        return f'{kind}; filename="{filename}"'
     extended = quote(filename.encode("utf-8", "replace"), safe="")
-    return f'{kind}; filename="{fallback}"' + ("" if fallback == filename else f"; filename*=UTF-8''{extended}")
+    return f"{kind}; filename=\"{fallback}\"; filename*=UTF-8''{extended}"
 
 
 async def reply(request: Request, content: Content, objects: Objects, threads: Threads) -> Response:
