@@ -209,6 +209,7 @@ class Cluster:
         except ApiException as error:
             raise _refusal(error) from error
         except (urllib3.exceptions.HTTPError, OSError) as error:
+            self._client.rest_client.pool_manager.clear()  # the others of its connections may be as dead, and nobody was told
             raise Unreachable(str(error)) from error
 
 

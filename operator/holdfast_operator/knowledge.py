@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from holdfast.policies.model import AssetPolicy, Mode
@@ -27,7 +28,8 @@ class Knowledge:
     changed."""
 
     def __init__(self, settings: Settings, look: Callable[[str], None], bundle: Callable[[], None]) -> None:
-        self._settings, self._look, self._bundle = settings, look, bundle
+        self._settings, self._tell, self._bundle = settings, look, bundle
+        self._mine = threading.local()
         self._lock = threading.RLock()
         self._accepted: dict[str, tuple[tuple[str, int], Accepted | Refused]] = {}
         self._conflicts: dict[str, dict[str, list[Conflict]]] = {}
@@ -40,6 +42,15 @@ class Knowledge:
         self.jobs = Store(self._job_changed)
         self.pods = Store(self._pod_changed)
         self.config_maps = Store(lambda _before, _after: bundle())
+
+    @contextmanager
+    def at_work_on(self, key: str) -> Iterator[None]:
+        """What this thread puts into the stores meanwhile is what it made of ``key``: that policy is not looked at again for it."""
+        self._mine.key = key
+        try:
+            yield
+        finally:
+            self._mine.key = None
 
     def accepted(self, body: Body) -> Accepted | Refused:
         key, version = key_of(body), (body["metadata"]["uid"], body["metadata"]["generation"])
@@ -102,6 +113,10 @@ class Knowledge:
                 return True
             self._waiting[key] = None
             return False
+
+    def _look(self, key: str) -> None:
+        if key != getattr(self._mine, "key", None):
+            self._tell(key)
 
     def _policy_changed(self, before: Body | None, after: Body | None) -> None:
         body = after or before

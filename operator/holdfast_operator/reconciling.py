@@ -56,6 +56,10 @@ class Reconciler:
             self._remove(self._knowledge.cron_jobs_of(key))
             return
         self._knowledge.policies.put(body)
+        with self._knowledge.at_work_on(key):
+            self._present(key, body)
+
+    def _present(self, key: str, body: Body) -> None:
         accepted = self._knowledge.accepted(body)
         if isinstance(accepted, Refused):
             self._remove(self._knowledge.cron_jobs_of(key))
@@ -125,9 +129,16 @@ class Reconciler:
         )  # then its spec is what the API server makes of ours
         if not cronjobs.differs(wanted["metadata"] if made else wanted, found["metadata"] if made else found):
             return found
-        # By its uid, so that it is never another one that came in its place.
-        meta = {**wanted["metadata"], "uid": found["metadata"]["uid"]}
-        return self._made_of(wanted, digest, self._cluster.apply(CRON_JOBS, {**wanted, "metadata": meta}, force=True))
+        return self._made_of(wanted, digest, self._change(wanted, found["metadata"]["uid"]))
+
+    def _change(self, wanted: Body, uid: str) -> Body:
+        """By its uid, so that it is never another one that came in its place: Refusal 409 then."""
+        try:
+            return self._cluster.apply(CRON_JOBS, {**wanted, "metadata": {**wanted["metadata"], "uid": uid}}, force=True)
+        except Refusal as refusal:
+            if refusal.status == 422 and "metadata.uid" in refusal.message:
+                raise Refusal(409, "Conflict", refusal.message) from refusal
+            raise
 
     def _made_of(self, wanted: Body, digest: str, after: Body) -> Body:
         if cronjobs.differs(wanted, after):  # what others have added to it

@@ -65,6 +65,10 @@ class Operator:
     def log(self) -> str:
         return (self._folder / "log").read_text()
 
+    def begun(self) -> bool:
+        """Whether it has read everything, and watches."""
+        return "Initial authentication has finished" in self.log
+
     def stop(self) -> int:
         """SIGTERM, and its exit code."""
         if self.process.poll() is None:
