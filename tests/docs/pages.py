@@ -6,8 +6,9 @@ import ast
 import html
 import importlib
 import inspect
+import json
 import pkgutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,10 @@ from holdfast import errors
 from holdfast.cli.failures import exit_code
 from holdfast.cli.main import app
 from holdfast.cli.reference import settings_page
+from holdfast.policies.crd import SHORT_NAME, structural
+from holdfast.policies.model import API_VERSION, KIND, RULES, Spec
+from holdfast.policies.status import Status
+from holdfast_operator.settings import Settings as OperatorSettings
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference"
@@ -123,7 +128,63 @@ def plain(default: object) -> str:
     return ", ".join(map(str, default)) if isinstance(default, list) else str(default)
 
 
-PAGES: dict[str, Callable[[], str]] = {"settings.md": settings_page, "problems.md": problems_page, "cli.md": commands_page}
+POLICY = f"""# AssetPolicy
+
+{MARK}
+
+`{API_VERSION}`, kind `{KIND}`, short name `{SHORT_NAME}`. `holdfast crd` prints its CustomResourceDefinition. How it is used is in
+[the guide](../guides/operator.md).
+"""
+
+
+def policy_page() -> str:
+    """Every field of the spec and of the status, from the schema; and the rules over several fields."""
+    out = [POLICY]
+    for name, model in (("spec", Spec), ("status", Status)):
+        out += [f"\n## {name}\n\n| Field | Type | Default | What it says |\n| --- | --- | --- | --- |\n"]
+        out += _fields(name, structural(model))
+    rules = "".join(f"| `{path}` | {message} |\n" for path, _, message in RULES)
+    return "".join([*out, f"\n## Rules\n\n| Of | What must hold |\n| --- | --- |\n{rules}"])
+
+
+def _fields(path: str, schema: Mapping[str, Any]) -> Iterator[str]:
+    for name, node in schema["properties"].items():
+        inner = node.get("items", node)
+        kind = " or ".join(f"`{one}`" for one in inner["enum"]) if "enum" in inner else inner["type"]
+        kind = f"list of {kind}" if inner is not node else kind
+        default = f"`{json.dumps(node['default'])}`" if node.get("default", {}) != {} else ""
+        default = "required" if name in schema.get("required", []) else default
+        yield f"| `{path}.{name}` | {kind} | {default} | {node['description']} |\n"
+        if "properties" in inner:
+            yield from _fields(f"{path}.{name}{'[]' if inner is not node else ''}", inner)
+
+
+OPERATOR = f"""# Settings of the operator
+
+{MARK}
+
+Each is an environment variable and an option of `holdfast-operator`: `HOLDFAST_OPERATOR_X_Y` is `--x-y`. Structures are JSON.
+
+| Variable | Default | What it does |
+| --- | --- | --- |
+"""
+
+
+def operator_page() -> str:
+    return OPERATOR + "".join(
+        f"| `HOLDFAST_OPERATOR_{name.upper()}` | {'required' if field.is_required() else f'`{json.dumps(field.default)}`'} "
+        f"| {field.description} |\n"
+        for name, field in OperatorSettings.model_fields.items()
+    )
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "assetpolicy.md": policy_page,
+    "cli.md": commands_page,
+    "operator.md": operator_page,
+    "problems.md": problems_page,
+    "settings.md": settings_page,
+}
 
 if __name__ == "__main__":
     for file, page in PAGES.items():

@@ -1,13 +1,14 @@
 """Every command in README.md and docs/guides is run, in order, against a fresh server in an empty folder and home.
 
 A document's ```bash blocks are one shell script. Its line `holdfast serve …` is the server, which is started first, on a free port;
-whatever cannot run here carries another fence.
+whatever cannot run here carries another fence. The operator's guide runs in a cluster instead.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import secrets
 import subprocess
 import sysconfig
 from collections.abc import Iterator, Mapping
@@ -17,16 +18,17 @@ from pathlib import Path
 import pytest
 
 from tests.docs.pages import ROOT
+from tests.servers.kubernetes import Kubernetes
 from tests.servers.process import Process, answers, free_ports, fresh_folder
 from tests.stacks import LAKEFS, STANDIN, Stack
 
 GUIDES = ROOT / "docs" / "guides"
-STACKS = GUIDES / "deployment-stacks.md"
+STACKS, OPERATOR = GUIDES / "deployment-stacks.md", GUIDES / "operator.md"
 DOCUMENTS = [ROOT / "README.md", *sorted(GUIDES.glob("*.md"))]
 ADDRESS = "127.0.0.1:8000"
 
 
-@pytest.mark.parametrize("document", [one for one in DOCUMENTS if one != STACKS], ids=lambda one: one.name)
+@pytest.mark.parametrize("document", [one for one in DOCUMENTS if one not in (STACKS, OPERATOR)], ids=lambda one: one.name)
 def test_its_commands_run(document: Path, tmp_path: Path) -> None:
     run(document, tmp_path, {})
 
@@ -35,6 +37,18 @@ def test_its_commands_run(document: Path, tmp_path: Path) -> None:
 def test_the_stacks_guide_runs_on_servers(stack: Stack, tmp_path: Path) -> None:
     settings = stack.settings().model_dump(mode="python", exclude_unset=True)
     run(STACKS, tmp_path, {f"HOLDFAST_{name.upper()}": plain(value) for name, value in settings.items() if value is not None})
+
+
+def test_the_operators_guide_runs_on_a_cluster(kubernetes: Kubernetes, tmp_path: Path) -> None:
+    config = tmp_path / "kubeconfig"  # which the guide changes
+    config.write_text(kubernetes.kubectl("config", "view", "--raw", "--output=json"))
+    namespace = f"holdfast-demo-{secrets.token_hex(4)}"
+    named = shell(OPERATOR).replace("holdfast-demo", namespace)
+    paths = {"HOME": str(tmp_path), "PATH": f"{sysconfig.get_path('scripts')}:{os.environ['PATH']}", "KUBECONFIG": str(config)}
+    try:
+        execute(OPERATOR, named, tmp_path, {**os.environ, **paths})
+    finally:
+        kubernetes.kubectl("delete", "namespace", namespace, "--wait=false", "--ignore-not-found")
 
 
 def test_the_readme_says_make_run_and_make_test_which_ci_calls() -> None:
@@ -54,21 +68,31 @@ def test_its_links_lead_somewhere(document: Path) -> None:
 
 
 def run(document: Path, folder: Path, settings: Mapping[str, str]) -> None:
-    script = "\n".join(re.findall(r"^```bash\n(.*?)^```", document.read_text(), re.MULTILINE | re.DOTALL))
+    script = shell(document)
     serve = re.search(r"^holdfast serve\b(.*)$", script, re.MULTILINE)
     assert serve, f"{document.name} starts no server"
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("HOLDFAST_", "XDG_"))}
     environment = {**clean, **settings, "HOME": str(folder), "PATH": f"{sysconfig.get_path('scripts')}:{os.environ['PATH']}"}
     with served(serve[1], folder, environment) as address:
-        ended = subprocess.run(
-            ["bash", "-euo", "pipefail", "-x", "-c", script.replace(serve[0], "").replace(ADDRESS, address)],
-            cwd=folder,
-            env={**environment, "HOLDFAST_URL": f"http://{address}"},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        commands = script.replace(serve[0], "").replace(ADDRESS, address)
+        execute(document, commands, folder, {**environment, "HOLDFAST_URL": f"http://{address}"})
+
+
+def shell(document: Path) -> str:
+    """Its commands."""
+    return "\n".join(re.findall(r"^```bash\n(.*?)^```", document.read_text(), re.MULTILINE | re.DOTALL))
+
+
+def execute(document: Path, script: str, folder: Path, environment: Mapping[str, str]) -> None:
+    ended = subprocess.run(
+        ["bash", "-euo", "pipefail", "-x", "-c", script],
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert ended.returncode == 0, f"{document.name} ended with {ended.returncode}:\n{ended.stdout}\n{ended.stderr}"
 
 
