@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from holdfast.policies.model import AssetPolicy, Spec
 from holdfast.policies.report import Action
-from holdfast_operator.schedule import BadSchedule, resolve
+from holdfast.policies.schedule import BadSchedule, resolve
 from holdfast_operator.settings import Settings
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from holdfast.policies.model import APPROVE_PLAN
 from holdfast.policies.report import Action
 from holdfast.policies.status import ActionStatus, Status
 from holdfast_operator import names
@@ -40,7 +41,7 @@ def wanted(
     if asked is not None and asked != status.ran_now:
         purpose = Purpose.NOW if policy.enforcing else Purpose.PREVIEW
         orders += [Order(action, purpose, f"now {asked}", _arguments(purpose)) for action in accepted.schedules]
-    approved = names.words(annotations.get(names.APPROVE_PLAN, ""))
+    approved = names.words(annotations.get(APPROVE_PLAN, ""))
     for plan in status.waiting:
         if policy.enforcing and plan.job is None and plan.digest in approved and plan.action in accepted.schedules:
             arguments = ["--approve", plan.digest, "--as-of", plan.as_of.isoformat()]

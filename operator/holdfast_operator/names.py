@@ -19,7 +19,6 @@ PURPOSE = "holdfast.dev/purpose"
 GENERATION = "holdfast.dev/generation"
 REPORTED = "holdfast.dev/reported"
 RUN_NOW = "holdfast.dev/run-now"
-APPROVE_PLAN = "holdfast.dev/approve-plan"
 
 MOST_LABEL, MOST_CONFIG_KEY = 63, 253
 LONGEST_PREFIX = 30

@@ -12,17 +12,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from holdfast.policies.model import AssetPolicy
+from holdfast.policies.conditions import Aspect, Since, conditions, conflicting, enforcing, guard, ready
+from holdfast.policies.model import APPROVE_PLAN, AssetPolicy
 from holdfast.policies.report import Action, Report, State
+from holdfast.policies.schedule import next_run
 from holdfast.policies.status import ActionStatus, Condition, ConditionType, Conflict, Run, Status, WaitingPlan
-from holdfast_operator import names
 from holdfast_operator.accepting import Accepted, Refused
-from holdfast_operator.schedule import next_run
 
 _MOST_CONFLICTS, _MOST_SKIPPED = 10, 20
-
-Aspect = tuple[ConditionType, bool, str, str]
-"""A condition's type, whether it holds, its reason and its message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +60,7 @@ def refused(before: Status, generation: int, why: Refused, now: datetime) -> Sta
     return before.model_copy(
         update={
             "observed_generation": generation,
-            "conditions": conditions(before.conditions, states, generation, now),
+            "conditions": conditions(states, generation, since(before.conditions, now)),
             "archive": None,
             "destroy": None,
             "next_run": None,
@@ -165,7 +162,7 @@ def settled(
     update["conflicts"] = [one for one in found if enforces(one.policy)][: 2 * _MOST_CONFLICTS]
     after = status.model_copy(update=update)
     states = _states(policy, setup, after, acts)
-    return after.model_copy(update={"conditions": conditions(status.conditions, states, generation, now)})
+    return after.model_copy(update={"conditions": conditions(states, generation, since(status.conditions, now))})
 
 
 def _action(
@@ -184,76 +181,22 @@ def _action(
 
 
 def _states(policy: AssetPolicy, setup: Setup, status: Status, acts: bool) -> list[Aspect]:
+    problem = None if setup.problem is None else (setup.problem.reason, setup.problem.message)
+    if problem is None and setup.left_out:
+        problem = ("TooManyPolicies", "there is no room for this policy in the ConfigMap, so it does not act")
+    approve = f"approve with annotation {APPROVE_PLAN}={','.join(one.digest for one in status.waiting)}"
     return [
-        _ready(policy, setup, status),
-        _enforcing(policy, acts, status),
-        _guard(status.waiting),
-        _conflicting(status.conflicts),
+        ready(policy, problem, status),
+        enforcing(policy, acts, status),
+        guard(status.waiting, approve),
+        conflicting(status.conflicts),
     ]
 
 
-def _ready(policy: AssetPolicy, setup: Setup, status: Status) -> Aspect:
-    if setup.problem is not None:
-        return ConditionType.READY, False, setup.problem.reason, setup.problem.message
-    if setup.left_out:
-        return (
-            ConditionType.READY,
-            False,
-            "TooManyPolicies",
-            "there is no room for this policy in the ConfigMap, so it does not act",
-        )
-    if policy.spec.suspend:
-        return ConditionType.READY, True, "Suspended", "nothing is done and nothing is planned while suspended"
-    plans = [f"{action} {planned.items} versions" for action in Action if (planned := _planned(status, action)) is not None]
-    would = f": {'would ' if not policy.enforcing else 'last plan was to '}{' and '.join(plans)}" if plans else ""
-    return ConditionType.READY, True, "Accepted", f"{'enforces' if policy.enforcing else 'shows what it would do'}{would}"
-
-
-def _planned(status: Status, action: Action) -> Any:
-    one: ActionStatus | None = getattr(status, action)
-    return one.planned if one is not None else None
-
-
-def _enforcing(policy: AssetPolicy, acts: bool, status: Status) -> Aspect:
-    if policy.spec.suspend:
-        return ConditionType.ENFORCING, False, "Suspended", "spec.suspend is true"
-    if not policy.enforcing:
-        return ConditionType.ENFORCING, False, "Preview", "spec.mode is Preview"
-    if not acts:
-        return ConditionType.ENFORCING, False, "NotReady", "see Ready"
-    if status.last_run is not None and status.last_run.state is State.FAILED:
-        return ConditionType.ENFORCING, True, "LastRunFailed", "; ".join(status.reasons)[:1024] or "the last run failed"
-    return ConditionType.ENFORCING, True, "Enforcing", ""
-
-
-def _guard(waiting: Sequence[WaitingPlan]) -> Aspect:
-    if not waiting:
-        return ConditionType.GUARD_TRIPPED, False, "NoPlanWaits", ""
-    plans = "; ".join(f"{one.action} of {one.planned.items} versions" for one in waiting)
-    digests = ",".join(one.digest for one in waiting)
-    return ConditionType.GUARD_TRIPPED, True, "PlanWaits", f"{plans}: approve with annotation {names.APPROVE_PLAN}={digests}"
-
-
-def _conflicting(conflicts: Sequence[Conflict]) -> Aspect:
-    if not conflicts:
-        return ConditionType.CONFLICTING, False, "NoConflicts", ""
-    named = "; ".join(f"{one.policy} about {one.action} of {one.items} versions" for one in conflicts[:3])
-    return ConditionType.CONFLICTING, True, "Disagreement", f"{named}: the later date counts"[:1024]
-
-
-def conditions(before: Sequence[Condition], states: Sequence[Aspect], generation: int, now: datetime) -> list[Condition]:
+def since(before: Sequence[Condition], now: datetime) -> Since:
+    """A condition is as it is since its status flipped, or since now."""
     old = {one.type: one for one in before}
-    return [
-        Condition(
-            type=kind,
-            status="True" if holds else "False",
-            reason=reason,
-            message=message[:1024],
-            observed_generation=generation,
-            last_transition_time=old[kind].last_transition_time if kind in old and (old[kind].status == "True") is holds else now,
-        )
-        for kind, holds, reason, message in states
-    ]
+    return lambda kind, holds: old[kind].last_transition_time if kind in old and (old[kind].status == "True") is holds else now
 
 
 def transitions(before: Sequence[Condition], after: Sequence[Condition]) -> list[tuple[str, Condition]]:

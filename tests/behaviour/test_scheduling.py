@@ -48,7 +48,7 @@ def test_a_new_policy_is_previewed_at_once_and_a_changed_one_again(stack: Stack)
         assert told(at)["matched"]["items"] == 1, "it is counted when it changes, not at each look"
         at.apply(archive={"afterDays": 0}, mode="Preview", match={"paths": ["**"]})
         look(at)
-        assert (told(at)["matched"]["items"], told(at)["matchedGeneration"], told(at)["observedGeneration"]) == (2, 2, 2)
+        assert (told(at)["matched"]["items"], told(at)["archive"]["plannedGeneration"], told(at)["observedGeneration"]) == (2, 2, 2)
         assert statuses(at) == ["active", "active"]
 
 

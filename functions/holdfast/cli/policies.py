@@ -105,12 +105,12 @@ def approve(
     name: Name, digest: Annotated[list[str], typer.Argument(help="Digests of plans that the guard stopped.")], data: Data = None
 ) -> None:
     """Let a plan go on that the guard stopped, once, if it is still the same."""
-    from holdfast.lifecycle.sweeping import APPROVE
     from holdfast.policies import folder
+    from holdfast.policies.model import APPROVE_PLAN
 
     with installation(data) as services:
         policy = _find(services, name)
-        annotations = {**policy.metadata.annotations, APPROVE: ",".join(digest)}
+        annotations = {**policy.metadata.annotations, APPROVE_PLAN: ",".join(digest)}
         metadata = policy.metadata.model_copy(update={"annotations": annotations})
         folder.put(services.settings.policies_folder, policy.model_copy(update={"metadata": metadata}))
         note(f"assetpolicy {policy.key} approved")

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Row, select
 
 from holdfast.database.tables import policies, runs
+from holdfast.policies.conditions import Since, conditions, conflicting, enforcing, guard, ready
 from holdfast.policies.model import AssetPolicy
 from holdfast.policies.report import Action, Amount, State
 from holdfast.policies.schedule import BadSchedule, next_run, resolve
-from holdfast.policies.status import ActionStatus, Condition, ConditionType, Conflict, Run, Status, WaitingPlan
+from holdfast.policies.status import ActionStatus, ConditionType, Conflict, Run, Status, WaitingPlan
 
 if TYPE_CHECKING:
     from holdfast.services import Services
@@ -86,8 +87,7 @@ def status_of(policy: AssetPolicy, known: Known, now: datetime) -> Status:
         except BadSchedule as error:
             problem = str(error)
             continue
-        planned = _planned(known, action)
-        actions[action] = ActionStatus(cron_job="", schedule=expression, next_run=at, planned=planned)
+        actions[action] = ActionStatus(cron_job="", schedule=expression, next_run=at, **_planned(known, action))
     conflicts = [
         Conflict(policy=key, action=action, items=count)
         for action, run in known.latest.items()
@@ -98,14 +98,11 @@ def status_of(policy: AssetPolicy, known: Known, now: datetime) -> Status:
     matched = next((Amount(**summary["matched"]) for summary in previews.get("plans", {}).values()), None)
     coming = [one.next_run for one in actions.values() if one.next_run is not None]
     archived, destroyed = known.latest.get(Action.ARCHIVE), known.latest.get(Action.DESTROY)
-    return Status(
+    status = Status(
         observed_generation=generation,
-        conditions=_conditions(policy, problem, waiting, conflicts, known, changed, generation),
         archive=actions.get(Action.ARCHIVE),
         destroy=actions.get(Action.DESTROY),
         matched=matched,
-        matched_generation=previews.get("generation"),
-        matched_time=previews.get("at"),
         last_run=None if last is None else _run(last),
         next_run=min(coming, default=None),
         archived=None if archived is None else archived.item_count,
@@ -114,13 +111,32 @@ def status_of(policy: AssetPolicy, known: Known, now: datetime) -> Status:
         conflicts=conflicts,
         reasons=[str(last.error)[:256]] if last is not None and last.error else [],
     )
+    approve = f"holdfast policy approve {policy.key} {' '.join(one.digest for one in waiting)}"
+    aspects = [
+        ready(policy, ("BadSchedule", problem) if problem else None, status),
+        enforcing(policy, policy.enforcing and not problem, status),
+        guard(waiting, approve),
+        conflicting(conflicts),
+    ]
+    return status.model_copy(update={"conditions": conditions(aspects, generation, _since(known, changed))})
 
 
-def _planned(known: Known, action: Action) -> Amount | None:
-    run = known.latest.get(action)
-    previews = ((known.row.preview if known.row is not None else None) or {}).get("plans", {})
-    summary = run.plan if run is not None and run.plan is not None else previews.get(str(action))
-    return None if summary is None else Amount(**summary["due"])
+def _since(known: Known, changed: datetime) -> Since:
+    """What holds by what a run found holds since that run; the rest since the policy is as it is."""
+    newest = max((run.finished_at or run.started_at for run in known.latest.values()), default=changed)
+    found_by_runs = (ConditionType.GUARD_TRIPPED, ConditionType.CONFLICTING)
+    return lambda kind, holds: newest if holds and kind in found_by_runs else changed
+
+
+def _planned(known: Known, action: Action) -> dict[str, Any]:
+    """What the newest plan found, be it a run's or a preview's, with the generation and the time that it is of."""
+    run, previews = known.latest.get(action), (known.row.preview if known.row is not None else None) or {}
+    if run is not None and run.plan is not None:
+        return {"planned": Amount(**run.plan["due"]), "planned_generation": run.generation, "planned_time": run.started_at}
+    summary = previews.get("plans", {}).get(str(action))
+    if summary is None:
+        return {}
+    return {"planned": Amount(**summary["due"]), "planned_generation": previews["generation"], "planned_time": previews["at"]}
 
 
 def _waiting(action: Action, run: Row[Any]) -> WaitingPlan:
@@ -143,47 +159,3 @@ def _run(row: Row[Any]) -> Run:
         seconds=round((row.finished_at - row.started_at).total_seconds(), 3),
         digest=row.digest,
     )
-
-
-def _conditions(
-    policy: AssetPolicy,
-    problem: str,
-    waiting: list[WaitingPlan],
-    conflicts: list[Conflict],
-    known: Known,
-    changed: datetime,
-    generation: int,
-) -> list[Condition]:
-    def since(state: bool) -> datetime:
-        newest = max((run.finished_at or run.started_at for run in known.latest.values()), default=changed)
-        return newest if state else changed
-
-    def condition(kind: ConditionType, holds: bool, reason: str, message: str, at: datetime) -> Condition:
-        return Condition(
-            type=kind,
-            status="True" if holds else "False",
-            reason=reason,
-            message=message[:1024],
-            observed_generation=generation,
-            last_transition_time=at,
-        )
-
-    ready = ("Suspended" if policy.spec.suspend else "Accepted") if not problem else "BadSchedule"
-    enforcing = "Enforcing" if policy.enforcing else "Suspended" if policy.spec.suspend else "Preview"
-    plans = "; ".join(f"{one.action} of {one.planned.items} versions" for one in waiting)
-    approve = f"{plans}: holdfast policy approve {policy.key} {' '.join(one.digest for one in waiting)}" if waiting else ""
-    named = "; ".join(f"{one.policy} about {one.action} of {one.items} versions" for one in conflicts[:3])
-    return [
-        condition(ConditionType.READY, not problem, ready, problem, changed),
-        condition(ConditionType.ENFORCING, policy.enforcing and not problem, enforcing, "", changed),
-        condition(
-            ConditionType.GUARD_TRIPPED, bool(waiting), "PlanWaits" if waiting else "NoPlanWaits", approve, since(bool(waiting))
-        ),
-        condition(
-            ConditionType.CONFLICTING,
-            bool(conflicts),
-            "Disagreement" if conflicts else "NoConflicts",
-            f"{named}: the later date counts" if conflicts else "",
-            since(bool(conflicts)),
-        ),
-    ]

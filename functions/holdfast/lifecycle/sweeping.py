@@ -29,7 +29,7 @@ from holdfast.lifecycle.runs import Cause
 from holdfast.policies import folder, inforce
 from holdfast.policies.due import Facts, Rule
 from holdfast.policies.folder import Folder
-from holdfast.policies.model import AssetPolicy
+from holdfast.policies.model import APPROVE_PLAN, AssetPolicy
 from holdfast.policies.report import Action
 
 if TYPE_CHECKING:
@@ -39,8 +39,6 @@ assert points
 
 BATCH = 500
 """Versions of one transaction."""
-APPROVE = "holdfast.dev/approve-plan"
-"""The annotation whose value are digests of plans, comma separated, that may go on although the guard stopped them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +233,7 @@ def _batched(made: Plan) -> Iterator[tuple[str, Sequence[int]]]:
 
 def annotated(policy: AssetPolicy) -> list[str]:
     """The digests that the policy's annotation approves."""
-    said = policy.metadata.annotations.get(APPROVE, "")
+    said = policy.metadata.annotations.get(APPROVE_PLAN, "")
     return [digest.strip() for digest in said.split(",") if digest.strip()]
 
 

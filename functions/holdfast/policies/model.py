@@ -17,6 +17,9 @@ from pydantic.alias_generators import to_camel
 GROUP, VERSION, KIND, PLURAL = "holdfast.dev", "v1alpha1", "AssetPolicy", "assetpolicies"
 API_VERSION = f"{GROUP}/{VERSION}"
 
+APPROVE_PLAN = f"{GROUP}/approve-plan"
+"""The annotation whose value are digests of plans, comma separated, that may go on although the guard stopped them."""
+
 MAX_DAYS = 36_500
 """A century, as for an asset's own TTLs."""
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holdfast.policies.report import Action
-from holdfast_operator.schedule import BadSchedule, an_hour_later, next_run, resolve
+from holdfast.policies.schedule import BadSchedule, an_hour_later, next_run, resolve
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
 
