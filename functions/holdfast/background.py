@@ -1,32 +1,30 @@
-"""What happens beside the requests: the queue's handlers, and the reconciliation that comes round by itself.
+"""What happens beside the requests: the queue's handlers, the reconciliation that comes round by itself, and the trail's sealer.
 
-``holdfast serve`` runs both in its process, ``holdfast worker`` in one of their own; any number of them get on with each other.
+``holdfast serve`` runs all in its process, ``holdfast worker`` in one of their own; any number of them get on with each other.
 """
 
 from __future__ import annotations
 
-import logging
-import random
 import signal
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from holdfast.assets import ending, erasing
 from holdfast.assets import upkeep as assets_upkeep
 from holdfast.assets.reconcile import Reconciled, reconcile
-from holdfast.errors import Unavailable
+from holdfast.audit import retention, sealer, sealing
 from holdfast.holds import placing, releasing
 from holdfast.identity import upkeep as identity_upkeep
 from holdfast.jobs import upkeep as jobs_upkeep
 from holdfast.jobs.queue import Job
+from holdfast.jobs.repeating import Repeating
 from holdfast.jobs.worker import Handler, Worker
 from holdfast.lifecycle import undoing
 from holdfast.lifecycle.own import sweep_own
-from holdfast.lifecycle.scheduling import Scheduler
+from holdfast.lifecycle.scheduling import LOOK_SECONDS, tick
 from holdfast.services import Services
-
-_log = logging.getLogger(__name__)
 
 
 def _erase(services: Services, job: Job) -> None:
@@ -61,10 +59,11 @@ HANDLERS: Mapping[str, Handler] = {
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What one round found: see ``Reconciled``; and the jobs that were due and were run."""
+    """What one round found: see ``Reconciled``; the jobs that were due and were run; and the rows of the trail that were sealed."""
 
     reconciled: Reconciled
     jobs: int
+    sealed: int
 
 
 def settle(services: Services) -> Settled:
@@ -74,7 +73,7 @@ def settle(services: Services) -> Settled:
     jobs = 0
     while worker.run_one():
         jobs += 1
-    return Settled(reconciled, jobs)
+    return Settled(reconciled, jobs, sealing.seal(services))
 
 
 def _round(services: Services) -> Reconciled:
@@ -84,14 +83,21 @@ def _round(services: Services) -> Reconciled:
     for subject in (identity_upkeep, assets_upkeep, jobs_upkeep):
         subject.clean(services)
     sweep_own(services)
+    retention.clean(services)
     return reconciled
 
 
 def parts(services: Services, *, scheduling: bool) -> list[tuple[Callable[[], None], Callable[[], None]]]:
-    """What to start and how to stop it: the worker, the reconciliation, and, where CronJobs do not do that, the scheduler."""
-    worker, rounds, scheduler = Worker(services, HANDLERS), _Rounds(services), Scheduler(services)
-    always = [(worker.start, worker.stop), (rounds.start, rounds.stop)]
-    return [*always, (scheduler.start, scheduler.stop)] if scheduling else always
+    """What to start and how to stop it: the worker, the reconciliation (at once, since the process before may have crashed), the
+    sealer, and, where CronJobs do not do that, the scheduler."""
+    worker = Worker(services, HANDLERS)
+    repeated = [
+        Repeating("reconciliation", lambda _stopping: _round(services), services.settings.reconcile_seconds),
+        Repeating("sealing", sealer.of(services), sealer.EVERY),
+    ]
+    if scheduling:
+        repeated.append(Repeating("scheduling", partial(tick, services), LOOK_SECONDS))
+    return [(worker.start, worker.stop), *((one.start, one.stop) for one in repeated)]
 
 
 def run(services: Services, ready: Callable[[], None]) -> None:
@@ -102,31 +108,3 @@ def run(services: Services, ready: Callable[[], None]) -> None:
     services.start(scheduling=False)
     ready()
     asked.wait()
-
-
-class _Rounds:
-    """Reconciles at once, since the process before may have crashed, and then every ``reconcile_seconds``."""
-
-    def __init__(self, services: Services) -> None:
-        self._services = services
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="reconcile")
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._stopping.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        pause = 0.0
-        while not self._stopping.wait(pause):
-            try:
-                _round(self._services)
-            except Unavailable as away:
-                _log.warning("reconciliation put off: %s", away.slug)
-            except Exception:  # the next round may do better, and nobody else would
-                _log.exception("reconciliation failed")
-            # Replicas that started together part.
-            pause = self._services.settings.reconcile_seconds * random.uniform(0.8, 1.2)  # noqa: S311

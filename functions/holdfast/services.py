@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from holdfast.assets.committer import Committer
     from holdfast.assets.links import Links
     from holdfast.assets.registering import Registrar
+    from holdfast.audit.signing import Signing
     from holdfast.database.direct import Direct
     from holdfast.database.engine import Database
     from holdfast.identity.tokens import Tokens
@@ -126,6 +127,13 @@ class Services:
         configured = self.settings.link_secret.get_secret_value().encode()
         secret = configured or kept(self.settings.data / "link.secret", lambda: secrets.token_urlsafe(48).encode())
         return Links(secret, self.settings.link_minutes)
+
+    @shared
+    def signing(self) -> Signing:
+        """Raises KeyUnusable when the key that signs the trail's seals cannot be used, or none can be kept."""
+        from holdfast.audit.signing import load
+
+        return load(self.settings)
 
     @shared
     def committer(self) -> Committer:

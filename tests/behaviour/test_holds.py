@@ -13,10 +13,11 @@ from tests.behaviour.moments import Moving, bearer, moving, path, upload
 from tests.security.tenants import platform_admin
 from tests.stacks import SQL, SQLITE, Stack, User
 
-from holdfast.assets.verify import Disagreement, verify
+from holdfast.assets.verify import verify
 from holdfast.background import settle
 from holdfast.clock import isoformat
 from holdfast.database import tables as t
+from holdfast.disagreement import Disagreement
 from holdfast.holds import placing, releasing
 from holdfast.holds.scope import NewHold
 from holdfast.lifecycle.sweeping import sweep

@@ -12,9 +12,10 @@ from tests.asgi import Http
 from tests.stacks import SQL, SQLITE, STANDIN, Stack, User
 from tests.standin.faults import Answer
 
-from holdfast.assets.verify import Disagreement, verify
+from holdfast.assets.verify import verify
 from holdfast.background import settle
 from holdfast.database import leases
+from holdfast.disagreement import Disagreement
 
 NAMES = ("a.txt", "b.txt", "poison.txt", "c.txt")
 

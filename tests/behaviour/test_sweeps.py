@@ -12,9 +12,10 @@ from tests.behaviour.moments import path, upload
 from tests.behaviour.policies import governed
 from tests.stacks import MYSQL, SQL, SQLITE, Stack
 
-from holdfast.assets.verify import Disagreement, verify
+from holdfast.assets.verify import verify
 from holdfast.background import settle
 from holdfast.database.tables import runs, versions
+from holdfast.disagreement import Disagreement
 from holdfast.errors import Conflict, Invalid, NotFound
 
 pytestmark = pytest.mark.parametrize("stack", [SQLITE, SQL, MYSQL], indirect=True)

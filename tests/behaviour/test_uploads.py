@@ -12,9 +12,10 @@ from sqlalchemy import func, select
 from tests.asgi import Http
 from tests.stacks import SQLITE, WITH_MYSQL, Stack, User
 
-from holdfast.assets.verify import Disagreement, verify
+from holdfast.assets.verify import verify
 from holdfast.background import settle
 from holdfast.database import tables as t
+from holdfast.disagreement import Disagreement
 
 File = tuple[str, bytes]
 

@@ -13,10 +13,11 @@ from tests.behaviour.policies import governed
 from tests.security.tenants import platform_admin
 from tests.stacks import SQL, SQLITE, Stack
 
-from holdfast.assets.verify import Disagreement, verify
+from holdfast.assets.verify import verify
 from holdfast.background import settle
 from holdfast.database import migrate
 from holdfast.database import tables as t
+from holdfast.disagreement import Disagreement
 from holdfast.usage.counting import recount
 
 NOTHING = {"versions": 0, "bytes": 0}

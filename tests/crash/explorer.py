@@ -14,10 +14,11 @@ from tests.crash.dying import Hit, Say, live
 from tests.crash.scenarios import KEY, Caller, Scenario
 from tests.stacks import Stack, User
 
-from holdfast.assets.verify import Disagreement, verify
+from holdfast.assets.verify import verify
 from holdfast.background import settle
 from holdfast.database import tables as t
 from holdfast.database.types import db_later
+from holdfast.disagreement import Disagreement
 from holdfast.services import Services
 from holdfast.storage.objects.s3 import S3Objects
 

@@ -16,8 +16,9 @@ from tests.crash.explorer import State, state
 from tests.crash.pausing import pause_at
 from tests.stacks import SQL, SQLITE, STANDIN, Stack, User
 
-from holdfast.assets.verify import Disagreement, verify
+from holdfast.assets.verify import verify
 from holdfast.background import settle
+from holdfast.disagreement import Disagreement
 
 Version = dict[str, Any]
 Outcome = tuple[State, tuple[int, ...]]

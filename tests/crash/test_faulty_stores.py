@@ -14,10 +14,11 @@ from tests.contract.faulty import Behaviour, FaultyStore, once
 from tests.stacks import SQL, STANDIN, Stack, User
 from tests.standin.faults import BROKEN, DROP_AFTER, DROP_BEFORE, PREDICATE_FAILED, TOO_MANY, Fault, Slow
 
-from holdfast.assets.verify import Disagreement, verify
+from holdfast.assets.verify import verify
 from holdfast.background import settle
 from holdfast.database import tables as t
 from holdfast.database.types import db_later
+from holdfast.disagreement import Disagreement
 from holdfast.errors import Unavailable
 from holdfast.services import Services
 from holdfast.storage.objects.s3 import S3Objects

@@ -14,9 +14,10 @@ from tests.crash.pausing import pause_at
 from tests.crash.test_acts_at_once import HELD_UP
 from tests.stacks import SQL, SQLITE, Stack
 
-from holdfast.assets.verify import Disagreement, verify
+from holdfast.assets.verify import verify
 from holdfast.background import settle
 from holdfast.database import tables as t
+from holdfast.disagreement import Disagreement
 
 LABELLED = '{"project": "apollo"}'
 MATCHING = {"selector": {"labels": {"project": "apollo"}}}

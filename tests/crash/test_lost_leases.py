@@ -12,11 +12,12 @@ from tests.asgi import Http
 from tests.crash.pausing import pause_at
 from tests.stacks import SQL, SQLITE, STANDIN, Stack, User
 
-from holdfast.assets.verify import Disagreement, verify
+from holdfast.assets.verify import verify
 from holdfast.background import settle
 from holdfast.database import leases
 from holdfast.database import tables as t
 from holdfast.database.types import db_later
+from holdfast.disagreement import Disagreement
 from holdfast.storage.versions.lakefs import LakeFSVersions
 
 BETWEEN_CALLS = [

@@ -99,10 +99,14 @@ def commands_page() -> str:
 
 
 def _commands(command: Any, name: str) -> Iterator[str]:
-    if children := getattr(command, "commands", None):
-        for child, one in children.items():
-            yield from _commands(one, f"{name} {child}")
-        return
+    children = getattr(command, "commands", {})
+    if not children or command.invoke_without_command:
+        yield from _command(command, name)
+    for child, one in children.items():
+        yield from _commands(one, f"{name} {child}")
+
+
+def _command(command: Any, name: str) -> Iterator[str]:
     shown = [one for one in command.params if one.name != "help"]
     arguments = " ".join(_argument(one) for one in shown if one.param_type_name == "argument")
     yield f"\n## {name}\n\n`{f'{name} {arguments}'.strip()}`\n\n{' '.join(command.help.split())}\n"

@@ -91,6 +91,7 @@ QUERIES: dict[str, list[tuple[str, str]]] = {
         ("limit", "0"),
         ("cursor", "W10"),
     ],
+    "/audit/head": [("limit", "0"), ("limit", "1001"), ("cursor", "W10"), ("workspace", "a" * 81)],
     "/shared-users": [("limit", "0"), ("limit", "1001"), ("cursor", "W10"), ("cursor", "\ud83e")],
     "/fileversions/text/txt/note/note.txt": [("limit", "0"), ("cursor", "W10"), ("cursor", "x" * 5000)],
 }

@@ -204,6 +204,7 @@ RIGHTS = [
     Right("POST", "/filerestore/{asset_path}/{version_id}", "archive", 404, 403, at("filerestore", "archived"), "archived"),
     Right("POST", "/filerestore/{asset_path}/{version_id}", "destroy", 404, 403, at("filerestore", "destroyed"), "destroyed"),
     Right("GET", "/audit", "admin", 200, 200, get("/audit")),
+    Right("GET", "/audit/head", "admin", 200, 200, get("/audit/head")),
     #
     Right("POST", "/policies/preview", "admin", 403, 200, preview),
     Right("GET", "/runs", "admin", 200, 200, get("/runs")),

@@ -1,4 +1,4 @@
-"""``GET /audit``: who did what, and what came of it."""
+"""``GET /audit``: who did what, and what came of it. ``GET /audit/head``: where each chain of that ends, signed."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from holdfast.audit import heads
 from holdfast.audit.reading import Filters, read
 from holdfast.web import paging
 from holdfast.web.auth import claims
@@ -60,6 +61,39 @@ class Entries(BaseModel):
     next_cursor: str | None
 
 
+class Head(BaseModel):
+    """``chain``: acts or access. ``number``, ``hash``, ``sealed_at``: of its newest seal; ``signed`` says the same as a JWS. The
+    seals up to ``pruned`` are gone, with their rows, by ``checkpoint``, a JWS too."""
+
+    workspace: str
+    chain: str
+    number: int
+    hash: str
+    sealed_at: datetime
+    signed: str
+    pruned: int
+    checkpoint: str | None
+
+
+_HEAD_EXAMPLE: dict[str, JsonValue] = {
+    "workspace": "ada_space",
+    "chain": "acts",
+    "number": 12,
+    "hash": "6c1f0a5c3b7e4d2f9a8b7c6d5e4f3a2b1c0d9e8f7a6b5c4d3e2f1a0b9c8d7e6f",
+    "sealed_at": "2026-11-21T14:03:04.000000+00:00",
+    "signed": "eyJhbGciOiJFUzI1NiIsImtpZCI6IuKApiJ9.eyJ3b3Jrc3BhY2UiOiJhZGFfc3BhY2UifQ.c2lnbmF0dXJl",
+    "pruned": 0,
+    "checkpoint": None,
+}
+
+
+class Heads(BaseModel):
+    model_config = ConfigDict(json_schema_extra={"example": {"items": [_HEAD_EXAMPLE], "next_cursor": None}})
+
+    items: list[Head]
+    next_cursor: str | None
+
+
 @router.get(
     "/audit",
     operation_id="audit",
@@ -85,5 +119,22 @@ async def audit(
     bound = asdict(filters)
     [before] = paging.decode(cursor, bound, (int,)) if cursor else (None,)
     found, following = await state.threads.run(read, state.services, who, filters, before, limit)
+    next_cursor = None if following is None else paging.encode((following,), bound)
+    return JSONResponse({"items": found, "next_cursor": next_cursor}, headers=paging.link(request, next_cursor))
+
+
+@router.get(
+    "/audit/head",
+    operation_id="audit_head",
+    summary="Where each chain of the trail ends, signed",
+    description="Kept elsewhere, it shows later that nothing was cut off or rewritten: `holdfast audit verify --head`.",
+    response_model=Heads,
+    responses=problems_of(422),
+)
+async def head(request: Request, workspace: Workspace = None, cursor: paging.Cursor = None, limit: paging.Limit = 100) -> Response:
+    who, state = claims(request), request.app.state
+    bound = {"workspace": workspace}
+    [after] = paging.decode(cursor, bound, (int,)) if cursor else (None,)
+    found, following = await state.threads.run(heads.read, state.services, who, workspace, after, limit)
     next_cursor = None if following is None else paging.encode((following,), bound)
     return JSONResponse({"items": found, "next_cursor": next_cursor}, headers=paging.link(request, next_cursor))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ from sqlalchemy import Row, and_, case, func, or_, select, true
 
 from holdfast.assets.forming import entry_of
 from holdfast.database import tables as t
+from holdfast.disagreement import Disagreement
 from holdfast.storage.objects import ObjectMissing
 from holdfast.usage import counting
 
@@ -24,15 +24,6 @@ if TYPE_CHECKING:
     from holdfast.services import Services
 
 BATCH = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Disagreement:
-    """One thing that is not as it should be. ``subject`` names it: an object key, or workspace, path and version."""
-
-    problem: str
-    subject: str
-    detail: str
 
 
 def verify(services: Services, *, deep: bool = False) -> Iterator[Disagreement | int]:

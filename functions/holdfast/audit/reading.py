@@ -38,7 +38,7 @@ def read(
     the workspace that he names, or all of them. Blocks. Raises Unauthenticated, Forbidden."""
     with services.database.read() as connection:
         found = select(audit).order_by(audit.c.id.desc()).limit(limit + 1)
-        workspace = _visible(authorise(connection, claims), filters.workspace)
+        workspace = visible(authorise(connection, claims), filters.workspace)
         narrowed = {
             audit.c.workspace: workspace,
             audit.c.operation: filters.operation,
@@ -58,8 +58,8 @@ def read(
     return [{**row._mapping, "at": isoformat(row.at)} for row in page], page[-1].id if len(rows) > limit else None
 
 
-def _visible(actor: Actor, asked: str | None) -> str | None:
-    """Whose entries: of the workspace of that name; None: of all."""
+def visible(actor: Actor, asked: str | None) -> str | None:
+    """Whose entries: of the workspace of that name; None: of all. Raises Forbidden."""
     if actor.platform_admin:
         return asked
     if not actor.may("admin") or asked not in {None, actor.workspace}:

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 
     from holdfast.database.direct import Transaction
 
+ACCESS = frozenset({"login", "content", "download"})
+"""Operations that change nothing but say who came and what he read: pruned after the setting ``audit_access_days``. Everything else
+is an act, and stays."""
+
 _COLUMNS = ("at", "workspace", "issuer", "username", "operation", "asset_path", "version_id", "success", "details", "request_id")
 _INSERT = f"INSERT INTO audit ({', '.join(_COLUMNS)}) VALUES ({', '.join(f':{name}' for name in _COLUMNS)})"  # noqa: S608
 

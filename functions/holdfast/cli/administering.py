@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from enum import StrEnum
 from typing import Annotated
 
 import typer
 
 from holdfast.cli.account import FromFile, FromStdin, read_password
 from holdfast.cli.failures import USAGE, Failure
-from holdfast.cli.installation import Data, installation
+from holdfast.cli.installation import Data, installation, read_settings
 from holdfast.cli.output import note
 
 app = typer.Typer(help="Platform administration, with the server's own settings.", no_args_is_help=True)
@@ -91,3 +92,26 @@ def invite(days: Annotated[int, typer.Option(min=1, max=365, help="How long the 
 
     with installation(data) as services:
         print(create(services, days))
+
+
+class Role(StrEnum):
+    functions = "functions"
+    worker = "worker"
+
+
+@app.command()
+def grants(
+    role: Annotated[Role, typer.Argument(help="Whose: the endpoints', or that of what runs beside the requests.")],
+    user: Annotated[str, typer.Option(help="The database's user, as SQL writes it.")] = "'holdfast'@'%'",
+    database: Annotated[str | None, typer.Option(help="The database's name; the settings' unless given.")] = None,
+) -> None:
+    """Print the GRANT statements for a database user of MySQL or MariaDB with no more rights than he needs."""
+    from sqlalchemy.engine import make_url
+
+    from holdfast.database.grants import grants
+
+    url = make_url(read_settings().database)
+    name = database or (None if url.get_backend_name() == "sqlite" else url.database)
+    if name is None:
+        raise Failure("SQLite has no users. Name the --database, or set HOLDFAST_DATABASE_URL.", USAGE)
+    print("\n".join(grants(role.value, name, user)))

@@ -1,4 +1,4 @@
-"""``ls``, ``versions``, ``runs``, ``usage`` and ``audit``: what is there, and what was done."""
+"""``ls``, ``versions``, ``runs`` and ``usage``: what is there, and what became of it."""
 
 from __future__ import annotations
 
@@ -24,10 +24,8 @@ VERSION_COLUMNS = ("version_id", "status", "phase", "size", "upload_date", "arch
 RUN_COLUMNS = ("id", "policy", "action", "trigger", "state", "done", "undone", "started_at")
 ITEM_COLUMNS = ("asset_path", "version_id", "bytes", "status", "phase", "undoable")
 USAGE_COLUMNS = ("workspace", "media_type", "active", "archived", "condemned", "held", "superseded")
-AUDIT_COLUMNS = ("at", "username", "operation", "asset_path", "version_id", "success", "details")
 
 Limit = Annotated[int | None, typer.Option(min=1, help="Show at most so many.")]
-Since = Annotated[str | None, typer.Option(metavar="DATE", help="Only what was done from then on.")]
 
 
 @app.command("ls")
@@ -69,23 +67,6 @@ def list_versions(
         if not found:
             raise Failure(f"There is no asset {asset_path}.", NOT_FOUND)
         listing(reversed(found), VERSION_COLUMNS, output)
-
-
-@app.command()
-def audit(
-    *,
-    asset: Annotated[str | None, typer.Option(metavar="ASSET_PATH", help="Only what was done with this asset.")] = None,
-    operation: Annotated[str | None, typer.Option(help="Only this: upload, archive, destroy, login …")] = None,
-    user: Annotated[str | None, typer.Option(help="Only what this user did.")] = None,
-    since: Since = None,
-    workspace: Annotated[str | None, typer.Option(help="For platform admins: only this workspace.")] = None,
-    limit: Limit = None,
-    output: Output = Format.table,
-) -> None:
-    """Show who did what, the latest first."""
-    params = {"asset_path": asset, "operation": operation, "username": user, "since": moment(since), "workspace": workspace}
-    with logged_in() as api:
-        listing(itertools.islice(api.pages("/audit", params), limit), AUDIT_COLUMNS, output)
 
 
 @app.command()

@@ -11,6 +11,7 @@ from holdfast import __version__
 from holdfast.cli import (
     account,
     administering,
+    auditing,
     holding,
     listing,
     operating,
@@ -22,9 +23,10 @@ from holdfast.cli import (
     sweeping,
 )
 from holdfast.cli.demo import command as demo
-from holdfast.cli.failures import REFUSED, Failure, exit_code
+from holdfast.cli.failures import REFUSED, USAGE, Failure, exit_code
 from holdfast.cli.output import note
 from holdfast.errors import Problem
+from holdfast.identity.keys import KeyUnusable
 
 app = typer.Typer(
     help="Holdfast: a versioned asset store with a declared end of life.",
@@ -35,6 +37,7 @@ app = typer.Typer(
 )
 for group in (account, sending, listing, receiving, states, operating, sweeping, demo):
     app.add_typer(group.app)
+app.add_typer(auditing.app, name="audit")
 app.add_typer(administering.app, name="admin")
 app.add_typer(holding.app, name="hold")
 app.add_typer(policies.app, name="policy")
@@ -65,6 +68,8 @@ def main() -> None:
         sys.exit(_end(failure.message, failure.code))
     except Problem as problem:  # of a command that works on the database itself
         sys.exit(_end(problem.detail, exit_code(problem.status)))
+    except KeyUnusable as error:
+        sys.exit(_end(f"{error}.", USAGE))
     except OSError as error:
         sys.exit(_end(f"{error.filename}: {error.strerror}" if error.filename else str(error), REFUSED))
 

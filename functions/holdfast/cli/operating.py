@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +12,9 @@ from holdfast.cli.failures import Failure
 from holdfast.cli.installation import Data, installation, read_settings
 from holdfast.cli.output import Format, Output, listing, note
 from holdfast.cli.progress import Meter, Unit
+
+if TYPE_CHECKING:
+    from holdfast.disagreement import Disagreement
 
 app = typer.Typer()
 
@@ -82,7 +85,7 @@ def reconcile(data: Data = None) -> None:
     found = done.reconciled
     note(
         f"Uploads given up: {found.given_up}. Workspaces looked after: {found.committed}, by another process: {found.busy}. "
-        f"Jobs run: {done.jobs}."
+        f"Jobs run: {done.jobs}. Audit rows sealed: {done.sealed}."
     )
 
 
@@ -102,22 +105,30 @@ def verify(
     output: Output = Format.table,
 ) -> None:
     """Compare registry, versions and bytes, and list what disagrees. Ends with 1 if anything does."""
-    from holdfast.assets.verify import Disagreement, verify
+    from holdfast.assets.verify import verify
 
-    files = found = 0
+    with installation(data) as services:
+        report(verify(services, deep=deep), "files", output)
+
+
+def report(found: Iterable[Disagreement | int], things: str, output: Format) -> None:
+    """Lists what a verification finds, as it finds it. ``things`` are what it counts. Raises Failure if anything disagrees."""
+    from holdfast.disagreement import Disagreement
+
+    looked_at = wrong = 0
 
     def disagreements() -> Iterator[dict[str, str]]:
-        nonlocal files, found
-        for one in verify(services, deep=deep):
+        nonlocal looked_at, wrong
+        for one in found:
             if isinstance(one, Disagreement):
-                found += 1
+                wrong += 1
                 yield asdict(one)
             else:
-                files = one
-                meter.restart(files)
+                looked_at = one
+                meter.restart(looked_at)
 
-    with installation(data) as services, Meter("files", None, unit=Unit.things) as meter:
+    with Meter(things, None, unit=Unit.things) as meter:
         listing(disagreements(), ("problem", "subject", "detail"), output)
-    if found:
-        raise Failure(f"{files} files looked at; {found} disagreements.")
-    note(f"{files} files looked at; nothing disagrees.")
+    if wrong:
+        raise Failure(f"{looked_at} {things} looked at; {wrong} disagreements.")
+    note(f"{looked_at} {things} looked at; nothing disagrees.")

@@ -27,32 +27,32 @@ def new_private_key() -> bytes:
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
-def private_key(pem: bytes) -> Key:
-    """The key that signs. Raises KeyUnusable."""
+def private_key(pem: bytes, setting: str) -> Key:
+    """The key that signs. Raises KeyUnusable naming ``setting``."""
     try:
         key = load_pem_private_key(pem, password=None)
     except (ValueError, TypeError) as error:
-        raise KeyUnusable("HOLDFAST_TOKEN_PRIVATE_KEY: this is no unencrypted PEM private key") from error
+        raise KeyUnusable(f"{setting}: this is no unencrypted PEM private key") from error
     if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
-        raise KeyUnusable("HOLDFAST_TOKEN_PRIVATE_KEY: ES256 needs a key on the curve P-256")
+        raise KeyUnusable(f"{setting}: ES256 needs a key on the curve P-256")
     return _key(key.public_key(), key)
 
 
-def public_keys(pems: str) -> list[Key]:
-    """Keys that only verify, from PEM documents one after the other. Raises KeyUnusable."""
+def public_keys(pems: str, setting: str) -> list[Key]:
+    """Keys that only verify, from PEM documents one after the other. Raises KeyUnusable naming ``setting``."""
     found = [match.group(0) for match in _PEM.finditer(pems)]
     if _PEM.sub("", pems).strip():
-        raise KeyUnusable("HOLDFAST_TOKEN_PREVIOUS_PUBLIC_KEYS: this is not a row of PEM public keys")
-    return [_public_key(pem.encode()) for pem in found]
+        raise KeyUnusable(f"{setting}: this is not a row of PEM public keys")
+    return [_public_key(pem.encode(), setting) for pem in found]
 
 
-def _public_key(pem: bytes) -> Key:
+def _public_key(pem: bytes, setting: str) -> Key:
     try:
         key = load_pem_public_key(pem)
     except ValueError as error:
-        raise KeyUnusable("HOLDFAST_TOKEN_PREVIOUS_PUBLIC_KEYS: one of them is no PEM public key") from error
+        raise KeyUnusable(f"{setting}: one of them is no PEM public key") from error
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
-        raise KeyUnusable("HOLDFAST_TOKEN_PREVIOUS_PUBLIC_KEYS: ES256 needs keys on the curve P-256")
+        raise KeyUnusable(f"{setting}: ES256 needs keys on the curve P-256")
     return _key(key, None)
 
 

@@ -57,10 +57,11 @@ def load(settings: Settings) -> KeyRing:
     if signs_es256 or settings.token_previous_public_keys.strip():
         from holdfast.identity import es256
 
-        previous += es256.public_keys(settings.token_previous_public_keys)
+        previous += es256.public_keys(settings.token_previous_public_keys, "HOLDFAST_TOKEN_PREVIOUS_PUBLIC_KEYS")
     if signs_es256:
         pem = settings.token_private_key.get_secret_value().encode()
-        signing = es256.private_key(pem or kept(settings.data / "token.key", es256.new_private_key))
+        given = pem or kept(settings.data / "token.key", es256.new_private_key)
+        signing = es256.private_key(given, "HOLDFAST_TOKEN_PRIVATE_KEY")
     else:
         configured = settings.token_secret.get_secret_value().encode()
         secret = configured or kept(settings.data / "token.secret", lambda: secrets.token_urlsafe(48).encode())
@@ -85,7 +86,7 @@ def kept(path: Path, make: Any) -> bytes:
             _place(path, make())
         return path.read_bytes().strip()
     except OSError as error:
-        raise KeyUnusable(f"no token key is configured, and none can be kept at {path}: {error.strerror}") from error
+        raise KeyUnusable(f"no key is configured, and none can be kept at {path}: {error.strerror}") from error
 
 
 def _place(path: Path, content: bytes) -> None:

@@ -17,7 +17,7 @@ from sqlalchemy import func, select
 
 from holdfast.clock import isoformat
 from holdfast.database.tables import policies, runs
-from holdfast.errors import Conflict, Problem, Unavailable
+from holdfast.errors import Conflict, Problem
 from holdfast.lifecycle.runs import Cause, approved
 from holdfast.lifecycle.sweeping import Request, annotated, planned, rivals_of, sweep
 from holdfast.policies import folder, inforce
@@ -60,33 +60,6 @@ def due(policy: AssetPolicy, served: Mapping[Action, Served], now: datetime) -> 
         if slot is not None and slot > max(one.since, one.slot or one.since):
             found.append((action, Cause("schedule", slot)))
     return found
-
-
-class Scheduler:
-    """Beside the requests of ``holdfast serve``."""
-
-    def __init__(self, services: Services) -> None:
-        self._services = services
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="scheduler")
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Returns when the batch that is under way is done."""
-        self._stopping.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                tick(self._services, self._stopping)
-            except Unavailable as away:
-                log.warning("the scheduler has to wait: %s", away.slug)
-            except Exception:  # the next look may do better, and nobody else would
-                log.exception("the scheduler stumbled")
-            self._stopping.wait(LOOK_SECONDS)
 
 
 def tick(services: Services, stopping: threading.Event) -> int:

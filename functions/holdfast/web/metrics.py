@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator
-from functools import cache
 from itertools import accumulate
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
@@ -59,16 +58,25 @@ HTTP = HttpMetrics()
 """This process's."""
 
 
+class Source(Protocol):
+    """What a subject counts, as prometheus-client's registry wants it."""
+
+    def collect(self) -> Iterator[Metric]:
+        """From any thread."""
+
+
+_sources: list[Source] = [HTTP]
+
+
+def add(source: Source) -> None:
+    """From now on ``source`` is among this process's metrics."""
+    _sources.append(source)
+
+
 def exposition() -> tuple[bytes, str]:
     """All metrics of this process as text, and its content type."""
     from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
 
-    _register()
+    while _sources:
+        REGISTRY.register(_sources.pop(0))
     return generate_latest(REGISTRY), CONTENT_TYPE_LATEST
-
-
-@cache
-def _register() -> None:
-    from prometheus_client import REGISTRY
-
-    REGISTRY.register(HTTP)

@@ -268,13 +268,13 @@ def test_a_key_that_cannot_be_used_is_named_and_not_shown(tmp_path: Path, settin
 
 def test_without_a_key_and_without_a_place_to_keep_one_there_is_a_clear_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(KeyUnusable, match="no token key is configured"):
+    with pytest.raises(KeyUnusable, match="no key is configured"):
         load(Settings(data=tmp_path / "file"))
 
 
 def test_a_key_s_name_is_its_thumbprint() -> None:
     """RFC 7638, section 3: the hash of the required members in the order of their names, without white space."""
-    public = es256.private_key(es256.new_private_key()).public
+    public = es256.private_key(es256.new_private_key(), "TEST").public
     assert public is not None
     members = f'{{"crv":"P-256","kty":"EC","x":"{public["x"]}","y":"{public["y"]}"}}'
     digest = hashlib.sha256(members.encode()).digest()

@@ -22,11 +22,15 @@ from holdfast.database.tables.core import (
 )
 from holdfast.database.tables.holds import hold_versions, holds
 from holdfast.database.tables.runs import policies, run_items, run_workspaces, runs
+from holdfast.database.tables.seals import audit_chains, audit_seals, audit_unseen
 from holdfast.database.tables.usage import usage
 
 __all__ = [
     "assets",
     "audit",
+    "audit_chains",
+    "audit_seals",
+    "audit_unseen",
     "branches",
     "commit_entries",
     "commit_groups",
