@@ -10,6 +10,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from http.client import HTTPResponse
+from typing import Literal
 
 import pytest
 from tests.contract.faulty import Behaviour, FaultyStore, once
@@ -298,6 +299,24 @@ def test_a_writer_whose_store_fails_can_be_aborted_and_leaves_nothing(through: T
     assert found.get("Uploads", []) == []
     faulty.behave = lambda method, path: "fail"
     writer.abort()
+
+
+@pytest.mark.parametrize("status", ["Enabled", "Suspended"])
+def test_a_bucket_with_versioning_is_not_ready(seaweedfs: SeaweedFS, status: Literal["Enabled", "Suspended"]) -> None:
+    arguments = s3_arguments(seaweedfs) | {"bucket": seaweedfs.bucket()}
+    objects = S3Objects(**arguments)
+    objects.check()
+    seaweedfs.client.put_bucket_versioning(Bucket=objects.bucket, VersioningConfiguration={"Status": "Enabled"})
+    seaweedfs.client.put_bucket_versioning(Bucket=objects.bucket, VersioningConfiguration={"Status": status})
+    with pytest.raises(StoreUnavailable, match="has versioning"):
+        objects.check()
+
+
+def test_a_bucket_with_object_lock_is_not_ready(seaweedfs: SeaweedFS) -> None:
+    bucket = "locked"
+    seaweedfs.client.create_bucket(Bucket=bucket, ObjectLockEnabledForBucket=True)
+    with pytest.raises(StoreUnavailable, match="keeps what is deleted"):
+        S3Objects(**(s3_arguments(seaweedfs) | {"bucket": bucket})).check()
 
 
 def test_small_objects_need_no_boto3(seaweedfs: SeaweedFS) -> None:

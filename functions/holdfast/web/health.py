@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from fastapi import APIRouter, Response
 
 from holdfast import __version__
-from holdfast.errors import Unavailable
+from holdfast.errors import Problem, Unavailable
 from holdfast.web import metrics
 from holdfast.web.hop import Threads
 
@@ -35,6 +35,8 @@ class Readiness:
         self._asking: asyncio.Task[list[str]] | None = None
         self._asked = float("-inf")
         self._last: list[str] = []
+        self.reasons: dict[str, str] = {}
+        """What the parts that fail said of it, where they wrote it for a reader."""
 
     async def away(self) -> list[str]:
         """Names of the parts that fail, or take too long."""
@@ -58,6 +60,9 @@ class Readiness:
         if not self._running[name].done():
             return False
         error = self._running.pop(name).exception()
+        self.reasons.pop(name, None)
+        if isinstance(error, Problem):
+            self.reasons[name] = error.detail
         if error is not None and name not in self._last:
             log.warning("%s is away", name, exc_info=error)
         return error is None
@@ -83,7 +88,8 @@ def router(service: str, readiness: Readiness) -> APIRouter:
     async def ready() -> dict[str, str]:
         away = await readiness.away()
         if away:
-            raise Unavailable(f"Not ready: {', '.join(away)}.", slug="not-ready", retry_after=2, away=away)
+            reasons = {name: readiness.reasons[name] for name in away if name in readiness.reasons}
+            raise Unavailable(f"Not ready: {', '.join(away)}.", slug="not-ready", retry_after=2, away=away, reasons=reasons)
         return {"status": "ok"}
 
     @routes.get("/metrics", response_model=None)

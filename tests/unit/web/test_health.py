@@ -103,6 +103,15 @@ def test_not_ready_is_a_503_that_names_what_is_away() -> None:
     assert (reply.json()["type"], reply.json()["away"]) == ("https://holdfast.dev/problems/not-ready", ["objects"])
 
 
+def test_not_ready_says_why_where_that_was_written_for_a_reader() -> None:
+    def stumbles() -> None:
+        raise RuntimeError("internal")
+
+    app = create_app("test", services=Services(Settings()))
+    app.include_router(health.router("other", Readiness({"objects": fails, "versions": stumbles})), prefix="/other")
+    assert get("/other/readyz", app=app).json()["reasons"] == {"objects": "no answer"}
+
+
 def test_alive_ready_and_who_it_is() -> None:
     assert [get(path).json()["status"] for path in ("/", "/healthz", "/readyz")] == ["ok"] * 3
     assert get("/").json()["service"] == "test"

@@ -96,4 +96,5 @@ class Objects(Protocol):
         that Content-Type and Content-Disposition; None when the store has no address of its own. No call to the store."""
 
     def check(self) -> None:
-        """Raises StoreUnavailable unless the store can take an object now (readiness): writes, reads and deletes a small one."""
+        """Raises StoreUnavailable unless the store can take an object now, and lose one (readiness): writes, reads and deletes a
+        small one. A store that keeps what is deleted is refused."""

@@ -6,7 +6,7 @@ imported at the first of them (200 ms, 50 MiB). Nothing here replaces an object:
 
 from __future__ import annotations
 
-import hashlib
+import re
 import threading
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
@@ -18,6 +18,7 @@ import urllib3
 from urllib3.exceptions import HTTPError
 
 from holdfast.clock import Clock, system
+from holdfast.storage.objects.hashing import sha256_of
 from holdfast.storage.objects.keys import check_key
 from holdfast.storage.objects.parts import part_size
 from holdfast.storage.objects.points import step
@@ -30,6 +31,9 @@ from holdfast.storage.objects.wire import Wire, fault
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+# Suspended versioning, too: what was written before is kept.
+_VERSIONING = "versioning=", re.compile(rb"<Status>(Enabled|Suspended)</Status>")
+_LOCK = "object-lock=", re.compile(rb"<ObjectLockEnabled>Enabled</ObjectLockEnabled>")
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
@@ -131,11 +135,7 @@ class S3Objects:
             return False
         if found[1] == checksum:
             return True
-        digest = hashlib.sha256()
-        with suppress(ObjectMissing):
-            for chunk in self.read(key):
-                digest.update(chunk)
-        return digest.hexdigest() == stored.sha256
+        return sha256_of(self, key) == stored.sha256
 
     def delete(self, key: str) -> None:
         with step("delete"):
@@ -185,7 +185,15 @@ class S3Objects:
         )
 
     def check(self) -> None:
+        self._refuse_a_bucket_that_keeps()
         probe(self, self._remove)
+
+    def _refuse_a_bucket_that_keeps(self) -> None:
+        """With versioning or object lock a delete leaves the bytes behind a marker, and nothing could ever be erased."""
+        for query, found, name in ((*_VERSIONING, "versioning"), (*_LOCK, "object lock")):
+            response = self.wire.call("GET", f"/{self.bucket}", query=query)
+            if response.status == 200 and found.search(response.data):
+                raise StoreUnavailable(f"The bucket has {name}, which keeps what is deleted: Holdfast needs one without.")
 
     @contextmanager
     def rare(self) -> Iterator[S3Client]:
