@@ -22,10 +22,17 @@ IDENTITIES = "s3.json"
 
 
 class SeaweedFS:
-    """An S3 store of one process. Its only identity may do everything (`client` is it); nothing goes without a signature."""
+    """An S3 store of one process. Its only identity may do everything (`client` is it); nothing goes without a signature.
 
-    def __init__(self, endpoint: str, access_key: str, secret_key: str, stop: Callable[[], None]) -> None:
+    `master`, `filer` and `volume` are the addresses of its other roles, `volumes` the folder with its volumes' files.
+    """
+
+    def __init__(
+        self, endpoint: str, access_key: str, secret_key: str, stop: Callable[[], None], ports: dict[str, int], volumes: Path
+    ) -> None:
         self.endpoint = endpoint
+        self.master, self.filer, self.volume = (f"http://127.0.0.1:{ports[role]}" for role in ("master", "filer", "volume"))
+        self.volumes = volumes
         self.access_key = access_key
         self.secret_key = secret_key
         self.region = REGION
@@ -69,8 +76,9 @@ class SeaweedFS:
         ]  # fmt: skip
         grpc = {"master": master_grpc, "volume": volume_grpc, "filer": filer_grpc, "s3": s3_grpc}
         sockets = [Path(f"/tmp/seaweedfs-{role}-grpc-{port}.sock") for role, port in grpc.items()]  # no flag moves these
+        ports = {"master": master, "filer": filer, "volume": volume}
         process = Process("weed", command, folder, litter=sockets)
-        server = cls(f"http://127.0.0.1:{s3}", access_key, secret_key, process.stop)
+        server = cls(f"http://127.0.0.1:{s3}", access_key, secret_key, process.stop, ports, folder / "data")
         process.wait_until(lambda: answers(f"{server.endpoint}/healthz") and server.stores())
         return server
 
@@ -83,6 +91,10 @@ class SeaweedFS:
     def namespace(self) -> tuple[str, str]:
         """A bucket that all share, and a fresh prefix in it (no slash at its end). It costs nothing: for every other test."""
         return SHARED, f"namespace-{next(self._numbers)}"
+
+    def on_disk(self, content: bytes) -> bool:
+        """Whether any file of its volumes holds `content`, which is within one chunk and not of a kind that is compressed."""
+        return any(content in path.read_bytes() for path in self.volumes.iterdir() if path.suffix == ".dat")
 
     def stores(self) -> bool:
         """Whether an object can be stored; makes the shared bucket."""

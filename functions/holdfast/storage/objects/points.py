@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from holdfast import failpoints
 
-STEPS = ("put", "part", "complete", "delete")
+STEPS = ("put", "part", "complete", "delete", "insist", "compact")
 
 failpoints.declare(*(f"objects.{step}.{moment}" for step in STEPS for moment in ("before", "after")))
 
