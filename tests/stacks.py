@@ -225,6 +225,7 @@ def made(request: pytest.FixtureRequest, name: str, folder: Path) -> Iterator[St
             bucket, prefix = store.namespace()
             keys = {"s3_access_key": store.access_key, "s3_secret_key": store.secret_key}
             values.update(objects="s3", s3_endpoint=store.endpoint, s3_bucket=bucket, s3_prefix=prefix, **keys)
+            values.update(compaction="seaweedfs", seaweedfs_master=store.master, seaweedfs_filer=store.filer)
         if versions != "sql":
             fixture = "lakefs_standin" if versions == "lakefs-standin" else "lakefs"
             server: LakeFS | Standin = request.getfixturevalue(fixture)

@@ -1,13 +1,14 @@
-"""What happens beside the requests: the queue's handlers, the reconciliation that comes round by itself, and the trail's sealer.
+"""What happens beside the requests: the queue's handlers, and what comes round by itself: the reconciliation, the trail's sealer,
+the purge, and the scheduler of policies.
 
-``holdfast serve`` runs all in its process, ``holdfast worker`` in one of their own; any number of them get on with each other.
+``holdfast serve`` runs all of it in its process, ``holdfast worker`` in one of its own; any number of them get on with each other.
 """
 
 from __future__ import annotations
 
-import signal
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -15,16 +16,18 @@ from holdfast.assets import ending, erasing
 from holdfast.assets import upkeep as assets_upkeep
 from holdfast.assets.reconcile import Reconciled, reconcile
 from holdfast.audit import retention, sealer, sealing
+from holdfast.errors import Conflict
 from holdfast.holds import placing, releasing
 from holdfast.identity import upkeep as identity_upkeep
 from holdfast.jobs import upkeep as jobs_upkeep
 from holdfast.jobs.queue import Job
 from holdfast.jobs.repeating import Repeating
 from holdfast.jobs.worker import Handler, Worker
-from holdfast.lifecycle import undoing
+from holdfast.lifecycle import purging, undoing
 from holdfast.lifecycle.own import sweep_own
 from holdfast.lifecycle.scheduling import LOOK_SECONDS, tick
 from holdfast.services import Services
+from holdfast.stopping import asked_to_stop
 
 
 def _erase(services: Services, job: Job) -> None:
@@ -87,14 +90,21 @@ def _round(services: Services) -> Reconciled:
     return reconciled
 
 
+def _purge(services: Services, stopping: threading.Event) -> None:
+    with suppress(Conflict):  # another process is at it
+        purging.purge(services, stopping=stopping.is_set)
+
+
 def parts(services: Services, *, scheduling: bool) -> list[tuple[Callable[[], None], Callable[[], None]]]:
     """What to start and how to stop it: the worker, the reconciliation (at once, since the process before may have crashed), the
-    sealer, and, where CronJobs do not do that, the scheduler."""
-    worker = Worker(services, HANDLERS)
+    sealer, the purge unless it is switched off, and, where CronJobs do not do that, the scheduler."""
+    settings, worker = services.settings, Worker(services, HANDLERS)
     repeated = [
-        Repeating("reconciliation", lambda _stopping: _round(services), services.settings.reconcile_seconds),
+        Repeating("reconciliation", lambda _stopping: _round(services), settings.reconcile_seconds),
         Repeating("sealing", sealer.of(services), sealer.EVERY),
     ]
+    if settings.purge_seconds:
+        repeated.append(Repeating("purge", lambda stopping: _purge(services, stopping), settings.purge_seconds))
     if scheduling:
         repeated.append(Repeating("scheduling", partial(tick, services), LOOK_SECONDS))
     return [(worker.start, worker.stop), *((one.start, one.stop) for one in repeated)]
@@ -102,9 +112,7 @@ def parts(services: Services, *, scheduling: bool) -> list[tuple[Callable[[], No
 
 def run(services: Services, ready: Callable[[], None]) -> None:
     """Runs all of it until SIGTERM or SIGINT; what is under way then is finished. To be called in the main thread."""
-    asked = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: asked.set())
+    asked = asked_to_stop()
     services.start(scheduling=False)
     ready()
     asked.wait()

@@ -17,6 +17,8 @@ from holdfast.clock import Clock, system
 from holdfast.settings import Settings
 
 if TYPE_CHECKING:
+    from pydantic import SecretStr
+
     from holdfast.assets.committer import Committer
     from holdfast.assets.links import Links
     from holdfast.assets.registering import Registrar
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from holdfast.database.direct import Direct
     from holdfast.database.engine import Database
     from holdfast.identity.tokens import Tokens
-    from holdfast.storage.objects import Objects
+    from holdfast.storage.objects import Compactor, Objects
     from holdfast.storage.versions import Versions
     from holdfast.web.hop import Threads
 
@@ -79,18 +81,49 @@ class Services:
             from holdfast.storage.objects.folder import FolderObjects
 
             return FolderObjects(settings.data / "objects")
+        return self._s3(settings.s3_access_key, settings.s3_secret_key)
+
+    @shared
+    def purge_objects(self) -> Objects:
+        """As ``objects``, with the purge's own identity where it has one."""
+        settings = self.settings
+        if settings.objects == "folder" or not settings.purge_s3_access_key:
+            return self.objects
+        return self._s3(settings.purge_s3_access_key, settings.purge_s3_secret_key)
+
+    def _s3(self, access_key: str, secret_key: SecretStr) -> Objects:
         from holdfast.storage.objects.s3 import S3Objects
 
+        settings = self.settings
         return S3Objects(
             endpoint=settings.s3_endpoint,
             public_endpoint=settings.s3_public_endpoint or None,
             region=settings.s3_region,
             bucket=settings.s3_bucket,
             prefix=settings.s3_prefix,
-            access_key=settings.s3_access_key,
-            secret_key=settings.s3_secret_key.get_secret_value(),
+            access_key=access_key,
+            secret_key=secret_key.get_secret_value(),
             clock=self.clock,
         )
+
+    @shared
+    def compactor(self) -> Compactor:
+        from holdfast.storage.objects.compaction import Taken
+
+        settings = self.settings
+        if settings.objects == "folder":
+            return Taken("immediate")
+        if settings.compaction == "seaweedfs":
+            from holdfast.storage.objects.seaweedfs import SeaweedFSCompactor
+
+            return SeaweedFSCompactor(
+                master=settings.seaweedfs_master,
+                filer=settings.seaweedfs_filer,
+                bucket=settings.s3_bucket,
+                prefix=settings.s3_prefix,
+            )
+        left = None if settings.compaction == "vouched" else "The store cannot be asked whether its disks still hold the bytes."
+        return Taken(settings.compaction, left)
 
     @shared
     def versions(self) -> Versions:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 PREFIX = "HOLDFAST_"
@@ -36,6 +36,15 @@ class Settings(BaseSettings):
     s3_prefix: str = Field("", description="Put before every key, so that several installations share a bucket.")
     s3_access_key: str = Field("", description="S3 access key.")
     s3_secret_key: SecretStr = Field(SecretStr(""), description="S3 secret key.")
+    purge_s3_access_key: str = Field("", description="S3 access key of the purge, if that has an identity of its own.")
+    purge_s3_secret_key: SecretStr = Field(SecretStr(""), description="S3 secret key of the purge.")
+    compaction: Literal["unconfirmed", "seaweedfs", "vouched"] = Field(
+        "unconfirmed",
+        description="How a purge learns that an S3 store's disks gave up what was deleted: `seaweedfs` asks its servers, `vouched` "
+        "takes a delete for it, on the operator's word; `unconfirmed`: not at all, and nothing is ever called erased.",
+    )
+    seaweedfs_master: str = Field("", description="SeaweedFS master, `http://seaweedfs-master:9333`.")
+    seaweedfs_filer: str = Field("", description="SeaweedFS filer, `http://seaweedfs-filer:8888`.")
 
     versions: Literal["sql", "lakefs"] = Field("sql", description="Where commits are: rows of the database, or lakeFS.")
     lakefs_endpoint: str = Field("", description="lakeFS address, `http://lakefs:8000`.")
@@ -85,6 +94,19 @@ class Settings(BaseSettings):
         None,
         description="Folder of AssetPolicies, one YAML file each. Empty: `policies` under `data`.",
     )
+    verify_before_destroy: Literal["full", "sampled", "off"] = Field(
+        "full", description="Which versions' bytes are read and hashed again before a policy may condemn them."
+    )
+    verify_sample_percent: int = Field(5, ge=1, le=100, description="Of how many versions, when they are `sampled`.")
+    purge_seconds: int = Field(
+        3600, ge=0, description="How often the server purges by itself, in seconds. 0: not at all, `holdfast purge` does it."
+    )
+    purge_max_versions: int = Field(100_000, ge=1, description="Most versions whose purge one run begins.")
+    purge_max_bytes: int | None = Field(None, ge=1, description="Most bytes whose purge one run begins. Empty: no limit.")
+    compaction_hours: int = Field(20, ge=0, description="Hours that pass before a purge asks the store to compact again.")
+    backup_days: int | None = Field(
+        None, ge=0, description="Days for which backups are kept: the evidence of an erasure names the day. Empty: it names none."
+    )
     commit_wait_seconds: int = Field(20, ge=1, le=600, description="How long an upload waits for its commit before it answers 503.")
     intent_timeout_seconds: int = Field(
         300, ge=1, description="An upload from which nothing was heard for so long is given up, and its bytes go."
@@ -102,6 +124,12 @@ class Settings(BaseSettings):
         "", description="PEM public keys, one after the other, that signed the audit trail before (rotation)."
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least severe log line that is written.")
+
+    @model_validator(mode="after")
+    def _names_the_servers(self) -> Self:
+        if self.compaction == "seaweedfs" and not (self.seaweedfs_master and self.seaweedfs_filer):
+            raise ValueError(f"{PREFIX}COMPACTION=seaweedfs needs {PREFIX}SEAWEEDFS_MASTER and {PREFIX}SEAWEEDFS_FILER")
+        return self
 
     @classmethod
     def settings_customise_sources(  # type: ignore[override]  # the sources that we leave out come by keyword

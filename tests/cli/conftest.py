@@ -56,6 +56,14 @@ def registered(served: Served, tmp_path: Path) -> Callable[[str], Program]:
 
 
 @pytest.fixture
+def holdfast(tmp_path: Path) -> Program:
+    """The program of an operator, on a fresh embedded installation that nobody serves."""
+    program = Program(tmp_path, tmp_path)
+    program("migrate")
+    return program
+
+
+@pytest.fixture
 def ada(registered: Callable[[str], Program]) -> Program:
     return registered("ada")
 

@@ -3,20 +3,10 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
-
-import pytest
 
 from holdfast.services import Services
 from holdfast.settings import Settings
 from tests.cli.program import Program
-
-
-@pytest.fixture
-def holdfast(tmp_path: Path) -> Program:
-    program = Program(tmp_path, tmp_path)
-    program("migrate")
-    return program
 
 
 def test_verify_of_what_agrees_prints_nothing_to_standard_output(holdfast: Program) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import tempfile
 from collections.abc import Iterator
@@ -29,3 +30,12 @@ def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
         finally:
             if server is not None:
                 server.execute("SET GLOBAL innodb_flush_log_at_trx_commit = 1")
+
+
+@pytest.fixture
+def frozen() -> Iterator[None]:
+    """What is there now is not collected in children, which would copy it."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +19,7 @@ from holdfast.background import settle
 from holdfast.database import tables as t
 from holdfast.database.types import db_later
 from holdfast.disagreement import Disagreement
+from holdfast.lifecycle.purging import purge
 from holdfast.services import Services
 from holdfast.storage.objects.s3 import S3Objects
 
@@ -59,16 +60,17 @@ class Trace:
 
 @dataclass
 class Explorer:
-    """``schedules`` counts those in which every process died that was to."""
+    """``schedules`` counts those in which every process died that was to. ``changes`` are of the settings."""
 
     stack: Stack
+    changes: Mapping[str, Any] = field(default_factory=dict)
     schedules: int = 0
     missed: list[tuple[Hit, ...]] = field(default_factory=list)
     """Schedules in which a process came to its end, because it did not come by the fail point this time."""
     _number: int = 0
 
     def __post_init__(self) -> None:
-        self._services = Services(self.stack.settings(commit_wait_seconds=60))
+        self._services = Services(self.stack.settings(commit_wait_seconds=60, **self.changes))
         self._app = self.stack.app(self._services)
         self._warm()
 
@@ -193,7 +195,8 @@ class Explorer:
             assert connection.execute(undecided).all() == []
             assert connection.scalars(select(t.commit_groups.c.operation).where(t.commit_groups.c.state == "open")).all() == []
             assert connection.execute(select(t.jobs.c.kind, t.jobs.c.state).where(t.jobs.c.state != "done")).all() == []
-            owned = set(connection.scalars(select(t.files.c.object_key).where(t.files.c.version.is_not(None))))
+            kept = (t.versions.c.id == t.files.c.version) & func.coalesce(t.versions.c.phase, "").not_in(["erased"])
+            owned = set(connection.scalars(select(t.files.c.object_key).join(t.versions, kept)))
         assert set(services.objects.keys("data/")) == owned, "no object without an owner, no file without an object"
         assert self.stack.unfinished() == []
 
@@ -215,6 +218,7 @@ class Explorer:
             with self._services.database.engine.begin() as connection:
                 connection.execute(update(t.jobs).where(t.jobs.c.state == "pending").values(run_after=db_later(-1)))
         settle(self._services)
+        purge(self._services)
 
     def _recover_and_ask(self, scenario: Scenario, stage: Stage, say: Say) -> None:
         self._recover(stage, say)

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
-from starlette.types import ASGIApp, Message
+from starlette.types import Message
 from tests.asgi import send
 from tests.stacks import User
+
+from holdfast.lifecycle.purging import purge
+from holdfast.web.function import App
 
 Reply = httpx.Response
 
@@ -18,7 +21,7 @@ Reply = httpx.Response
 class Caller:
     """A user of a process of the installation."""
 
-    app: ASGIApp
+    app: App
     user: User
 
     async def ask(self, method: str, path: str, *, key: str | None = None, **options: Any) -> Reply:
@@ -130,6 +133,12 @@ async def _broken_off(by: Caller, _so_far: Replies, key: str | None) -> Reply:
     return Reply(status, json={})
 
 
+async def _purged(by: Caller, so_far: Replies, _key: str | None) -> Reply:
+    """Not asked for by anybody: what comes round by itself, in the process of ``by``."""
+    purge(by.app.state.services)
+    return Reply(200, json=so_far[0])
+
+
 DONE_ALREADY = (200, 409)
 
 SCENARIOS = (
@@ -147,3 +156,6 @@ SCENARIOS = (
     Scenario("upload that its client breaks off", (_first,), _broken_off, (400,)),
     Scenario("upload of many parts", (), _large),
 )
+
+PURGE = Scenario("purge", (_first, _added_to_newest, _step("filearchive"), _step("delfile")), _purged)
+"""Of a version with a replaced file. It is every workspace's purge, so one such stage is there at a time."""

@@ -9,7 +9,6 @@ on the quickest stack, those of ``PAIRED`` on the others.
 
 from __future__ import annotations
 
-import gc
 import os
 import time
 from collections.abc import Iterator, Sequence
@@ -25,13 +24,7 @@ PAIRED = {"second version", "add files to an older version", "upload that its cl
 STORED = ("intent.store.after", 1)
 
 
-@pytest.fixture(autouse=True)
-def _frozen() -> Iterator[None]:
-    """What is there now is not collected in children, which would copy it."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
+pytestmark = pytest.mark.usefixtures("frozen")
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)

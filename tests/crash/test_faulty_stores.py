@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import select, update
 from tests.asgi import Http
 from tests.contract.faulty import Behaviour, FaultyStore, once
+from tests.crash.impatience import impatient_services
 from tests.stacks import SQL, STANDIN, Stack, User
 from tests.standin.faults import BROKEN, DROP_AFTER, DROP_BEFORE, PREDICATE_FAILED, TOO_MANY, Fault, Slow
 
@@ -20,8 +21,6 @@ from holdfast.database import tables as t
 from holdfast.database.types import db_later
 from holdfast.disagreement import Disagreement
 from holdfast.errors import Unavailable
-from holdfast.services import Services
-from holdfast.storage.objects.s3 import S3Objects
 
 KEY = {"Idempotency-Key": "once"}
 
@@ -65,18 +64,7 @@ def all_is_well(stack: Stack, http: Http) -> None:
 @contextmanager
 def impatient(stack: Stack, user: User, endpoint: str) -> Iterator[Http]:
     """HTTP to a process whose object store is at ``endpoint``, and that waits for it, and for commits, for a second at most."""
-    services: Services = stack.services(s3_endpoint=endpoint, commit_wait_seconds=1)
-    settings = services.settings
-    vars(services)["objects"] = S3Objects(
-        endpoint=endpoint,
-        bucket=settings.s3_bucket,
-        prefix=settings.s3_prefix,
-        access_key=settings.s3_access_key,
-        secret_key=settings.s3_secret_key.get_secret_value(),
-        connect_timeout=0.5,
-        read_timeout=0.5,
-        attempts=2,
-    )
+    services = impatient_services(stack, endpoint, commit_wait_seconds=1)
     with stack.client(user, services) as http:
         yield http
 

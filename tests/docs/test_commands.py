@@ -1,7 +1,8 @@
 """Every command in README.md and docs/guides is run, in order, against a fresh server in an empty folder and home.
 
-A document's ```bash blocks are one shell script. Its line `holdfast serve …` is the server, which is started first, on a free port;
-whatever cannot run here carries another fence. The operator's guide runs in a cluster instead.
+A document's ```bash blocks are one shell script. Its line `holdfast serve …` is the server, which is started first, on a free port,
+with the settings that the line sets; whatever cannot run here carries another fence. The operator's guide runs in a
+cluster instead.
 """
 
 from __future__ import annotations
@@ -69,11 +70,11 @@ def test_its_links_lead_somewhere(document: Path) -> None:
 
 def run(document: Path, folder: Path, settings: Mapping[str, str]) -> None:
     script = shell(document)
-    serve = re.search(r"^holdfast serve\b(.*)$", script, re.MULTILINE)
+    serve = re.search(r"^((?:HOLDFAST_\w+=\S+ )*)holdfast serve\b(.*)$", script, re.MULTILINE)
     assert serve, f"{document.name} starts no server"
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("HOLDFAST_", "XDG_"))}
     environment = {**clean, **settings, "HOME": str(folder), "PATH": f"{sysconfig.get_path('scripts')}:{os.environ['PATH']}"}
-    with served(serve[1], folder, environment) as address:
+    with served(serve[1], serve[2], folder, environment) as address:
         commands = script.replace(serve[0], "").replace(ADDRESS, address)
         execute(document, commands, folder, {**environment, "HOLDFAST_URL": f"http://{address}"})
 
@@ -97,10 +98,10 @@ def execute(document: Path, script: str, folder: Path, environment: Mapping[str,
 
 
 @contextmanager
-def served(arguments: str, folder: Path, environment: Mapping[str, str]) -> Iterator[str]:
+def served(settings: str, arguments: str, folder: Path, environment: Mapping[str, str]) -> Iterator[str]:
     """`holdfast serve` with what the document gives it, from `folder`, on a free port; host and port."""
     [port] = free_ports(1)
-    command = ["bash", "-c", f"cd '{folder}' && exec holdfast serve {arguments} --port {port}"]
+    command = ["bash", "-c", f"cd '{folder}' && {settings}exec holdfast serve {arguments} --port {port}"]
     process = Process("holdfast", command, fresh_folder("serve"), environment=environment)
     try:
         process.wait_until(lambda: answers(f"http://127.0.0.1:{port}/readyz"))

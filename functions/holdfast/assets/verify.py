@@ -1,13 +1,13 @@
 """Does the registry say what is so? Compares it with the commits and the bytes, and itself with itself. Changes nothing.
 
-Every version that is not erased: its files' objects are there with their size (``deep``: with their sha256), and the commit that is
-said to have brought a file holds it. Every object in the store belongs to a file or to an upload under way. The counters, those of
-holds among them, and the ``newest`` marks are what counting and looking give.
+Every version that is not being erased: its files' objects are there with their size (``deep``: with their sha256), and the commit
+that is said to have brought a file holds it. Of one that is being purged some may be there, of an erased one none. Every object in
+the store belongs to a file or to an upload under way. The counters, those of holds among them, and the ``newest`` marks are what
+counting and looking give.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from sqlalchemy import Row, and_, case, func, or_, select, true
 from holdfast.assets.forming import entry_of
 from holdfast.database import tables as t
 from holdfast.disagreement import Disagreement
-from holdfast.storage.objects import ObjectMissing
+from holdfast.storage.objects.hashing import sha256_of
 from holdfast.usage import counting
 
 if TYPE_CHECKING:
@@ -62,12 +62,14 @@ def _files(services: Services, deep: bool) -> Iterator[Disagreement | int]:
 def _file(services: Services, file: Row[Any], deep: bool) -> Iterator[Disagreement]:
     subject = f"{file.workspace}: {file.path} {file.version_id}"
     size = services.objects.size(file.object_key)
+    if size is None and _is_being_erased(services, file.version):
+        return
     if size is None:
         yield Disagreement("bytes-missing", subject, f"no object {file.object_key}")
     elif size != file.size:
         yield Disagreement("size-differs", subject, f"{size} bytes, registered are {file.size}")
-    elif deep and (found := _sha256(services, file.object_key)) != file.sha256:
-        yield Disagreement("hash-differs", subject, f"sha256 {found}, registered is {file.sha256}")
+    elif deep and (found := sha256_of(services.objects, file.object_key)) != file.sha256:
+        yield Disagreement("hash-differs", subject, f"sha256 {found or 'of nothing'}, registered is {file.sha256}")
     entry = services.versions.entry(file.commit_id, file.workspace, file.path)
     if entry is None:
         yield Disagreement("commit-lacks-file", subject, f"commit {file.commit_id} has nothing at the path")
@@ -75,31 +77,36 @@ def _file(services: Services, file: Row[Any], deep: bool) -> Iterator[Disagreeme
         yield Disagreement("commit-differs", subject, f"commit {file.commit_id} holds {entry.key} of upload {entry.upload_id}")
 
 
-def _sha256(services: Services, key: str) -> str:
-    digest = hashlib.sha256()
-    try:
-        for chunk in services.objects.read(key):
-            digest.update(chunk)
-    except ObjectMissing:
-        return "of nothing"
-    return digest.hexdigest()
+def _is_being_erased(services: Services, version: int) -> bool:
+    with services.database.read() as connection:
+        return connection.scalar(select(t.versions.c.phase).where(t.versions.c.id == version)) in ("purging", "erased")
 
 
 def _orphans(services: Services) -> Iterator[Disagreement]:
     keys = iter(services.objects.keys("data/"))
     while batch := list(islice(keys, BATCH)):
-        for key in _unknown(services, batch):
-            if services.objects.size(key) is not None:
+        for key, erased in _unknown(services, batch):
+            if services.objects.size(key) is None:
+                continue
+            if erased:
+                yield Disagreement("not-erased", key, "an object of a version that is said to be erased")
+            else:
                 yield Disagreement("orphan", key, "an object that nothing in the registry knows")
 
 
-def _unknown(services: Services, keys: Sequence[str]) -> list[str]:
-    """Those of the keys that belong neither to a version nor to an upload that is under way or being erased."""
+def _unknown(services: Services, keys: Sequence[str]) -> list[tuple[str, bool]]:
+    """Those of the keys that belong neither to a version nor to an upload that is under way or being erased, and whether they
+    belonged to a version that is erased."""
     by_upload = {key: key.split("/")[1] for key in keys if key.count("/") == 2}
     with services.database.read() as connection:
-        owned = set(
-            connection.scalars(select(t.files.c.object_key).where(t.files.c.object_key.in_(keys), t.files.c.version.is_not(None)))
-        )
+        owned = {
+            key: phase == "erased"
+            for key, phase in connection.execute(
+                select(t.files.c.object_key, t.versions.c.phase)
+                .join(t.versions, t.versions.c.id == t.files.c.version)
+                .where(t.files.c.object_key.in_(keys))
+            )
+        }
         unerased = select(t.files.c.id).where(t.files.c.upload_id == t.intents.c.upload_id, t.files.c.version.is_(None)).exists()
         busy = set(
             connection.scalars(
@@ -112,7 +119,7 @@ def _unknown(services: Services, keys: Sequence[str]) -> list[str]:
                 )
             )
         )
-    return [key for key in keys if key not in owned and by_upload.get(key) not in busy]
+    return [(key, key in owned) for key in keys if owned.get(key, by_upload.get(key) not in busy)]
 
 
 def _counters(services: Services) -> Iterator[Disagreement]:

@@ -31,7 +31,7 @@ def read_settings(data: Path | None = None) -> Settings:
         settings = Settings(**given)
         make_url(settings.database)
     except ValidationError as error:
-        wrong = (f"{PREFIX}{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors())
+        wrong = ((f"{PREFIX}{'_'.join(map(str, e['loc'])).upper()}: " if e["loc"] else "") + e["msg"] for e in error.errors())
         raise Failure(". ".join(wrong), USAGE) from None
     except ArgumentError:
         raise Failure(f"{PREFIX}DATABASE_URL is no URL of a database.", USAGE) from None

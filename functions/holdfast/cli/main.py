@@ -16,6 +16,7 @@ from holdfast.cli import (
     listing,
     operating,
     policies,
+    purging,
     receiving,
     sending,
     sharing,
@@ -35,7 +36,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (account, sending, listing, receiving, states, operating, sweeping, demo):
+for group in (account, sending, listing, receiving, states, operating, purging, sweeping, demo):
     app.add_typer(group.app)
 app.add_typer(auditing.app, name="audit")
 app.add_typer(administering.app, name="admin")

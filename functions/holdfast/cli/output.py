@@ -81,7 +81,7 @@ def size(count: int) -> str:
     return f"{amount:.1f} TiB"
 
 
-_BYTES = frozenset({"size", "used_bytes", "quota_bytes", "max_file_bytes", "total_bytes"})
+_BYTES = frozenset({"size", "used_bytes", "quota_bytes", "max_file_bytes", "total_bytes", "bytes"})
 _MOMENTS = frozenset(
     {
         "upload_date",
@@ -96,6 +96,9 @@ _MOMENTS = frozenset(
         "released_at",
         "started_at",
         "as_of",
+        "gone_at",
+        "compacted_at",
+        "backups_until",
     }
 )
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
@@ -43,9 +41,10 @@ def sweep(
     from holdfast.cli.policies import qualified
     from holdfast.lifecycle.reporting import failed, report, sentence
     from holdfast.lifecycle.sweeping import Request
+    from holdfast.stopping import asked_to_stop
 
     key = qualified(policy)
-    stopping = _asked_to_stop()
+    stopping = asked_to_stop()
     with installation(data) as services, Meter("versions", None, unit=Unit.things) as meter:
         as_of_moment = moment(as_of)
         asked = Request(
@@ -75,14 +74,6 @@ def _sweep(services: Services, key: str, action: Action, asked: object) -> Outco
 
     assert isinstance(asked, sweeping.Request)
     return sweeping.sweep(services, services.settings.policies_folder, key, action, asked)
-
-
-def _asked_to_stop() -> threading.Event:
-    """Set by SIGTERM or SIGINT: the batch that is under way is finished."""
-    asked = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: asked.set())
-    return asked
 
 
 def _tell_kubernetes(report: Report) -> None:

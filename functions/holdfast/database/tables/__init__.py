@@ -20,6 +20,7 @@ from holdfast.database.tables.core import (
     versions,
     workspaces,
 )
+from holdfast.database.tables.erasures import compactions, erasures, verifications
 from holdfast.database.tables.holds import hold_versions, holds
 from holdfast.database.tables.runs import policies, run_items, run_workspaces, runs
 from holdfast.database.tables.seals import audit_chains, audit_seals, audit_unseen
@@ -35,6 +36,8 @@ __all__ = [
     "commit_entries",
     "commit_groups",
     "commits",
+    "compactions",
+    "erasures",
     "files",
     "hold_versions",
     "holds",
@@ -52,6 +55,7 @@ __all__ = [
     "strays",
     "usage",
     "users",
+    "verifications",
     "versions",
     "workspaces",
 ]

@@ -130,6 +130,7 @@ versions = table(
     Index("ix_versions_all", "workspace_id", "status", "asset_path", "number"),
     Index("ix_versions_expiring", "workspace_id", "status", "destroy_date"),
     Index("ix_versions_archiving", "workspace_id", "status", "archive_date"),
+    Index("ix_versions_purge", "phase", "purge_after"),
 )
 
 files = table(
