@@ -9,8 +9,9 @@ from tests.asgi import Http
 from tests.behaviour.moments import path, upload
 from tests.stacks import Stack
 
-from holdfast.assets.verify import Disagreement, verify
+from holdfast.assets.verify import verify
 from holdfast.database import tables as t
+from holdfast.disagreement import Disagreement
 
 NOW: dict[str, Any] = {"undo_days": 0, "compaction_hours": 0}
 """Settings: nothing can be undone, and the store may be asked to compact at any time."""

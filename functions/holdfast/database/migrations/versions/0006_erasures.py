@@ -11,8 +11,8 @@ from holdfast.database.migrations.making import make
 from holdfast.database.tables.base import Id, empty, table_in
 from holdfast.database.types import UtcDateTime, ascii_id, exact
 
-revision = "0005"
-down_revision = "0004"
+revision = "0006"
+down_revision = "0005"
 
 metadata = empty()
 _table = partial(table_in, metadata)
