@@ -37,8 +37,11 @@ ROWS = {
         "`filedownload`: a version's metadata, authorised",
         "FastAPI with one pooled SELECT, not authorised",
         reading.metadata,
-        "ours is one statement and one thread hop as well, and besides checks the token, joins user, workspace and revocations, "
-        "signs a link for the store, and counts the request. What each of these costs was not measured apart.",
+        "ours is one statement and one thread hop as well. Each of the rest was taken out by itself, in processor time of a "
+        "request (medians of five runs on a busy machine, where ours took 1.05 ms and the peer 0.85): the signed link 0.14 ms, "
+        "a good part of it escaping, most of which is since remembered; the request's id, its metrics and the look at its path "
+        "0.06; writing the reply 0.03; the token 0.02; the joins with user, workspace and revocations, and describing the "
+        "version, less than what two runs differ by.",
     ),
     "P4": Row(
         "`assets`: a page of a long list",
@@ -60,17 +63,20 @@ ROWS = {
         "small uploads, acknowledged as versions, MariaDB + SeaweedFS",
         "boto3 `put_object`, 16 threads",
         rate.sql,
-        "a version is the same PUT and, in groups of 16, five statements besides, in five transactions that the uploads of a "
-        "moment share. All clients wait while their group is committed, statement after statement: the processor time of all "
-        "processes together came to about half of what two processors have (looked at once, in one run). Our own process takes "
-        "three times MariaDB's time for it; how much of that is SQLAlchemy's was not measured apart.",
+        "a version is the same PUT and, in groups, some fifty statements that a group shares besides. Measured apart as "
+        "processor time of our process (on a busy machine, in groups of 8): receiving and parsing 22 %, the PUT 11 %, opening "
+        "the intent and marking it stored 15 %, forming the group 11 %, its commit 8 %, publishing it 20 %, telling those who "
+        "wait 5 %. All statements together are 39 %: 23 % are PyMySQL's and 16 % SQLAlchemy's own, so plain SQL on the driver "
+        "would not reach the goal either; fewer statements would do more, and four of those that publish a group are since "
+        "gone. All clients wait while their group is committed, statement after statement.",
     ),
     "P7 lakefs": Row(
         "the same with lakeFS",
         "boto3 `put_object`, 16 threads",
         rate.lakefs,
-        "as with sql, and each upload is staged with a call of its own, each group looks for its operation in the last 100 "
-        "commits, and lakeFS runs on the same processors. Which of these weighs most was not measured.",
+        "as with sql, and lakeFS runs on the same processors. Of the time that a group of 8 takes in lakeFS, staging (a call "
+        "for each upload, eight at a time) is 53 %, the commit 28 %, looking for the operation in the log 10 %, reading the "
+        "commit back 9 %.",
     ),
     "P10": Row(
         "AssetPolicies to their CronJobs and statuses, from the start of the operator on",
