@@ -12,7 +12,7 @@ from sqlalchemy import Connection, func, literal, select, update
 from tests.asgi import send
 from tests.crash.dying import Hit, Say, live
 from tests.crash.scenarios import KEY, Caller, Scenario
-from tests.stacks import Stack, User
+from tests.stacks import Stack, User, empty
 
 from holdfast.assets.verify import verify
 from holdfast.background import settle
@@ -50,7 +50,9 @@ class Course:
 
 @dataclass(frozen=True)
 class Trace:
-    """A first death, and what came of it. ``left``: how many of the registry's rows came and went, by table and state."""
+    """A first death, and what came of it. ``left``: how many of the registry's rows came and went, by table and state.
+    ``recovering`` and ``asked_again``: what the one who recovered came by, and what he did then until he had answered the client:
+    what comes later he may come by or not, since nobody waits for him."""
 
     at: Hit
     left: Rows
@@ -164,14 +166,14 @@ class Explorer:
     def _recovered(self, scenario: Scenario, course: Course, stage: Stage, acknowledged: Any) -> tuple[list[Hit], list[Hit]]:
         self._age()
         life = live(lambda say: self._recover_and_ask(scenario, stage, say))
-        recovering, [state, reply] = life.hits[: life.hits_before[0]], life.said
+        [recovered, replied], [state, reply] = life.hits_before, life.said
         if acknowledged is None:
             assert state in (course.before, course.done), "visible as a whole, or not at all"
         else:
             assert state == course.done, "what was acknowledged is there"
         self._check_reply(scenario, reply, acknowledged)
         assert self._state(stage) == course.done, "asked again, it is done, and once"
-        return recovering, life.hits[len(recovering) :]
+        return life.hits[:recovered], life.hits[recovered:replied]
 
     @staticmethod
     def _check_reply(scenario: Scenario, reply: Any, acknowledged: Any) -> None:
@@ -181,7 +183,8 @@ class Explorer:
             assert body.get("version_id") == acknowledged[1].get("version_id")
 
     def settle(self) -> None:
-        """Everything that was put off is done; then nothing may be left over, and all must agree, in all workspaces."""
+        """Everything that was put off is done; then nothing may be left over, and all must agree, in all workspaces. Those are gone
+        then: whatever was looked at need not be looked at again each time."""
         self._age()
         live(lambda say: self._recover_all())
         services = self.stack.own
@@ -199,6 +202,9 @@ class Explorer:
             owned = set(connection.scalars(select(t.files.c.object_key).join(t.versions, kept)))
         assert set(services.objects.keys("data/")) == owned, "no object without an owner, no file without an object"
         assert self.stack.unfinished() == []
+        empty(self.stack.values["database_url"])
+        for key in owned:
+            services.objects.delete(key)
 
     # -- in children ---------------------------------------------------------------------------------------------------
 
@@ -213,11 +219,13 @@ class Explorer:
             say(state(connection, stage.user.workspace_id))
 
     def _recover_all(self) -> None:
-        for _ in range(2):  # what is erased is erased again later
-            settle(self._services)
-            with self._services.database.engine.begin() as connection:
-                connection.execute(update(t.jobs).where(t.jobs.c.state == "pending").values(run_after=db_later(-1)))
         settle(self._services)
+        for _ in range(2):  # what is erased is erased again later
+            with self._services.database.engine.begin() as connection:
+                put_off = connection.execute(update(t.jobs).where(t.jobs.c.state == "pending").values(run_after=db_later(-1)))
+            if not put_off.rowcount:
+                break
+            settle(self._services)
         purge(self._services)
 
     def _recover_and_ask(self, scenario: Scenario, stage: Stage, say: Say) -> None:
