@@ -29,19 +29,23 @@ ONE_AT_A_TIME = ["--workers=1"]
 def end_state(world: World) -> dict[str, Any]:
     """All that the operator is responsible for, without what differs from run to run: uids, versions, times, the namespace."""
     state = {
-        kind.plural: [shape(one) for one in sorted(world.all(kind), key=lambda one: str(one["metadata"]["name"]))]
-        for kind in (CRON_JOBS, JOBS, CONFIG_MAPS, POLICIES)
+        kind.plural: [shape(one) for one in sorted(world.all(kind), key=whose)] for kind in (CRON_JOBS, JOBS, CONFIG_MAPS, POLICIES)
     }
     state["configmaps"] = [one for one in state["configmaps"] if one["name"] == "holdfast-policies"]
     text = json.dumps(state).replace(world.namespace, "NAMESPACE")
     text = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)", "TIME", text)
     names = sorted(set(re.findall(r"holdfast-[0-9a-f]{8}-(?:archive|destroy)(?:-[0-9a-f]{8})?", text)))
     policies = {one["metadata"]["name"]: one["metadata"]["annotations"] for one in world.all(CRON_JOBS)}
-    for name in names:  # a hash of the namespace; what matters is whose it is
+    for name in reversed(names):  # a hash of the namespace; what matters is whose it is
         of = policies.get("-".join(name.split("-")[:3]), {}).get("holdfast.dev/policy", "nobody").rpartition("/")[2]
-        text = text.replace(name, f"{of}-{name.split('-')[2]}")
+        text = text.replace(name, "-".join([of, name.split("-")[2], *(["job"] if name.count("-") == 3 else [])]))
     found: dict[str, Any] = json.loads(text)
     return found
+
+
+def whose(body: Body) -> list[str]:
+    labels = body["metadata"].get("labels") or {}
+    return [labels.get(f"holdfast.dev/{name}", "") for name in ("policy", "action", "purpose")] + [body["metadata"]["name"]]
 
 
 def shape(body: Body) -> dict[str, Any]:
@@ -58,7 +62,7 @@ def shape(body: Body) -> dict[str, Any]:
 def first(world: World) -> None:
     """What is there when the operator comes for the first time."""
     world.policy("enforced", mode="Enforce", schedule="0 3 * * *")
-    world.policy("shown", destroy=None)
+    world.policy("shown", destroy=None, schedule="0 3 * * *")
     world.policy("bad", schedule="whenever")
     world.policy("leaving", mode="Enforce", archive=None)
 

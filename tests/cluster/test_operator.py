@@ -8,11 +8,13 @@ from functools import partial
 from subprocess import CompletedProcess
 from typing import Any
 
+import httpx
 import pytest
 
 from holdfast.policies.report import Action, Report, State
 from holdfast_operator.cluster import CONFIG_MAPS, CRON_JOBS, JOBS, PODS, POLICIES
 from tests.cluster.world import World, until
+from tests.servers.process import answers, free_ports
 
 DIGEST = "sha256:0123456789abcdef"
 AS_OF = datetime(2026, 11, 26, 3, tzinfo=UTC)
@@ -202,7 +204,7 @@ def test_its_jobs_may_run_in_a_namespace_that_restricts_pods(world: World) -> No
     with world.operator():
         until(lambda: len(world.cron_jobs()) == 2)
         world.annotate("finished", run_now="1")
-        [job, _] = until(lambda: world.jobs(purpose="now"))
+        job = until(lambda: world.jobs(purpose="now"))[0]
         spec = world.pod_of(job)["spec"]
     assert spec["automountServiceAccountToken"] is False
     assert not any("projected" in volume for volume in spec["volumes"])
@@ -394,3 +396,19 @@ def test_nobody_but_who_may_approve_approves(world: World) -> None:
     finally:
         world.kubernetes.kubectl("delete", "--ignore-not-found", "--filename=-", given=manifest)
         kubectl("delete", "clusterrole", edits)
+
+
+def test_it_says_that_it_lives_and_what_it_did(world: World) -> None:
+    world.policy(mode="Enforce")
+    health, metrics = free_ports(2)
+    with world.operator(f"--liveness-port={health}", f"--metrics-port={metrics}", "--resync-seconds=0.5"):
+        until(lambda: answers(f"http://127.0.0.1:{health}/healthz"))
+        state = httpx.get(f"http://127.0.0.1:{health}/healthz", trust_env=False).json()
+        assert state["state"]["policies"] >= 1
+
+        def counted() -> bool:
+            said = httpx.get(f"http://127.0.0.1:{metrics}/metrics", trust_env=False).text
+            ready = 'holdfast_operator_policies{mode="Enforce",ready="True"}'
+            return ready in said and 'holdfast_operator_reconciles_total{result="done"}' in said
+
+        until(counted)

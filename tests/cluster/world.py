@@ -19,7 +19,7 @@ from kubernetes import client, config
 from holdfast.policies.crd import crd
 from holdfast.policies.model import API_VERSION, GROUP, KIND, PLURAL
 from holdfast.policies.report import Report, to_message
-from holdfast_operator.cluster import CONFIG_MAPS, CRON_JOBS, EVENTS, JOBS, PODS, POLICIES, Body, Cluster, Kind
+from holdfast_operator.cluster import CONFIG_MAPS, CRON_JOBS, EVENTS, JOBS, PODS, POLICIES, Body, Cluster, Kind, Refusal
 from tests.servers.kubernetes import Kubernetes
 
 T = TypeVar("T")
@@ -209,7 +209,17 @@ class World:
                 }
             ],
         }
-        self.cluster.replace_status(PODS, {**pod, "status": status})
+
+        def written() -> bool:
+            try:
+                found = self.get(PODS, pod["metadata"]["name"])
+                return bool(self.cluster.replace_status(PODS, {**found, "status": status}))
+            except Refusal as refusal:
+                if refusal.status != 409:  # else the scheduler came first
+                    raise
+                return False
+
+        until(written)
         until(lambda: self.over(job))
 
     def over(self, job: Body) -> bool:
