@@ -161,8 +161,8 @@ class World:
         self.cluster.close()
 
     def delete_all(self, kind: Kind) -> None:
-        """In one request."""
-        self.cluster._ask("DELETE", kind.url(self.namespace))
+        """In one request, however long it takes."""
+        self.kubernetes.kubectl("delete", f"--raw={kind.url(self.namespace)}")
 
     def remove(self) -> None:
         """Policies first: the next test's operator sees those of all namespaces."""
