@@ -255,6 +255,7 @@ class World:
                 )
             operator = Operator(process, folder)
             try:
+                until(lambda: operator.begun() or process.poll() is not None)
                 yield operator
                 if die_after is None:
                     assert operator.stop() == 0, operator.log[-4000:]
