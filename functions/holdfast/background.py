@@ -24,6 +24,7 @@ from holdfast.jobs.queue import Job
 from holdfast.jobs.repeating import Repeating
 from holdfast.jobs.worker import Handler, Worker
 from holdfast.lifecycle import purging, undoing
+from holdfast.lifecycle import upkeep as lifecycle_upkeep
 from holdfast.lifecycle.own import sweep_own
 from holdfast.lifecycle.scheduling import LOOK_SECONDS, tick
 from holdfast.services import Services
@@ -83,7 +84,7 @@ def _round(services: Services) -> Reconciled:
     reconciled = reconcile(services)
     releasing.release_due(services)
     ending.resume(services)
-    for subject in (identity_upkeep, assets_upkeep, jobs_upkeep):
+    for subject in (identity_upkeep, assets_upkeep, jobs_upkeep, lifecycle_upkeep):
         subject.clean(services)
     sweep_own(services)
     retention.clean(services)

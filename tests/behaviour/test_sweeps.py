@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import insert, select
 from tests.asgi import Http
 from tests.behaviour.moments import path, upload
-from tests.behaviour.policies import governed
+from tests.behaviour.policies import Governed, governed
 from tests.stacks import MYSQL, SQL, SQLITE, Stack
 
+from holdfast import failpoints
 from holdfast.assets.verify import verify
 from holdfast.background import settle
-from holdfast.database.tables import runs, versions
+from holdfast.database.tables import policies, runs, versions
 from holdfast.disagreement import Disagreement
 from holdfast.errors import Conflict, Invalid, NotFound
+from holdfast.lifecycle.own import sweep_own
+from holdfast.policies import inforce
 
 pytestmark = pytest.mark.parametrize("stack", [SQLITE, SQL, MYSQL], indirect=True)
 
@@ -174,6 +178,78 @@ def test_an_approval_of_a_plan_that_is_another_by_then_does_nothing(stack: Stack
         assert at.sweep("archive", approve=[stopped.plan.digest]).state == "guarded", "and it is planned anew"
 
 
+def interrupted(at: Governed, **spec: Any) -> str:
+    """A plan of five versions that was approved, and of which two are done. Its digest."""
+    for number in range(5):
+        upload(at.http, f"f{number}.txt", b"x%d" % number, labels='{"go": "yes"}')
+    upload(at.http, "other.txt", b"other", labels='{"go": "no"}')
+    at.apply(archive={"afterDays": 0}, guard={"maxItems": 1}, match={"labels": {"go": "yes"}}, **spec)
+    guarded = at.sweep("archive")
+    assert guarded.plan is not None
+    digest, seen = guarded.plan.digest, list[int]()
+    stopped = at.sweep("archive", approve=[digest], progress=lambda done, _due: seen.append(done), stop=lambda: bool(seen))
+    assert (guarded.state, stopped.state, stopped.done.items) == ("guarded", "stopped", 2)
+    return digest
+
+
+def test_an_approved_run_that_was_interrupted_goes_on_without_another_approval(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("holdfast.lifecycle.sweeping.BATCH", 2)
+    with governed(stack, stack.user("ada")) as at:
+        digest = interrupted(at)
+        at.move(hours=5)
+        upload(at.http, "late.txt", b"late", labels='{"go": "yes"}')
+        outcome = at.sweep("archive", approve=[digest])
+        assert (outcome.state, outcome.done.items) == ("done", 3)
+        with at.services.database.read() as connection:
+            kept = connection.execute(select(runs.c.state, runs.c.trigger, runs.c.item_count).order_by(runs.c.id)).all()
+        assert list(kept) == [("approved", "manual", 0), ("stopped", "approval", 2), ("done", "approval", 3)]
+        upload(at.http, "later.txt", b"later", labels='{"go": "yes"}')
+        assert at.sweep("archive", approve=[digest]).state == "guarded", "an approval counts once"
+
+
+def test_the_rest_of_an_approved_plan_is_not_more_than_was_approved(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("holdfast.lifecycle.sweeping.BATCH", 2)
+    with governed(stack, stack.user("ada")) as at:
+        digest = interrupted(at)
+        [other] = at.http.get("/assets", params={"prefix": "text/txt/other"}).json()["items"]
+        assert at.http.put(f"/labels/{path(other)}", json={"go": "yes"}).status_code == 200
+        assert at.sweep("archive", approve=[digest]).state == "changed"
+        assert [status for *_, status in every(at.http)].count("archived") == 2
+
+
+def test_the_rest_of_an_approved_plan_is_of_the_same_policy(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("holdfast.lifecycle.sweeping.BATCH", 2)
+    with governed(stack, stack.user("ada")) as at:
+        digest = interrupted(at)
+        at.apply(archive={"afterDays": 0}, guard={"maxItems": 2}, match={"labels": {"go": "yes"}})
+        assert at.sweep("archive", approve=[digest]).state == "changed"
+        assert [status for *_, status in every(at.http)].count("archived") == 2
+
+
+def test_an_approved_run_that_fails_is_not_tried_again_and_again(stack: Stack) -> None:
+    def broken() -> None:
+        raise ValueError("a fault")
+
+    with governed(stack, stack.user("ada")) as at:
+        for number in range(2):
+            upload(at.http, f"f{number}.txt", b"x%d" % number)
+        at.apply(archive={"afterDays": 0}, guard={"maxItems": 1})
+        guarded = at.sweep("archive")
+        assert guarded.plan is not None
+        failpoints.arm("sweep.batch.before", broken)
+        try:
+            with pytest.raises(ValueError, match="a fault"):
+                at.sweep("archive", approve=[guarded.plan.digest])
+        finally:
+            failpoints.disarm()
+        with at.services.database.read() as connection:
+            kept = connection.execute(select(runs.c.state, runs.c.error).order_by(runs.c.id)).all()
+        assert list(kept) == [("approved", None), ("failed", "ValueError: a fault")]
+        assert at.sweep("archive", approve=[guarded.plan.digest]).state == "guarded"
+
+
 def test_a_run_can_be_bound_to_a_plan(stack: Stack) -> None:
     with governed(stack, stack.user("ada")) as at:
         upload(at.http)
@@ -220,6 +296,21 @@ def test_a_run_stops_between_batches_when_it_is_asked_to_and_when_its_policy_cha
         with at.services.database.read() as connection:
             kept = [tuple(row) for row in connection.execute(select(runs.c.state, runs.c.item_count).order_by(runs.c.id))]
         assert kept == [("stopped", 2), ("stopped", 2), ("done", 3)]
+
+
+def test_a_policy_that_changes_while_it_is_told_is_read_again(stack: Stack) -> None:
+    with governed(stack, stack.user("ada")) as at, ThreadPoolExecutor(1) as pool:
+        upload(at.http)
+        at.apply(archive={"afterDays": 0})
+        with stack.database.engine.begin() as connection:
+            key = {"namespace": "default", "name": "one", "generation": 1, "enforcing": False, "resource": {"spec": {}}}
+            connection.execute(insert(policies).values(**key, changed_at=at.clock()))
+            sweeping = pool.submit(at.sweep, "archive")  # has read the folder, and waits for the row
+            wait([sweeping], 1)
+            at.apply(archive={"afterDays": 0}, suspend=True)
+        assert sweeping.result().state == "suspended"
+        with at.services.database.read() as reading:
+            assert reading.scalars(select(policies.c.enforcing)).all() == [False]
 
 
 def test_two_runs_of_one_policy_do_not_overlap(stack: Stack) -> None:
@@ -352,3 +443,31 @@ def test_runs_are_shown_to_whom_they_concern(stack: Stack) -> None:
         settle(at.services)
         assert [status for *_, status in every(at.http)] == ["archived"], "each admin takes back what is his"
         assert [status for *_, status in every(others)] == ["active", "active"]
+
+
+def test_own_ttls_are_left_to_a_policy_that_is_told_meanwhile(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("holdfast.lifecycle.own.BATCH", 2)
+    with governed(stack, stack.user("ada")) as at:
+        for number in range(5):
+            upload(at.http, f"f{number}.txt", b"x%d" % number, archive_ttl="1")
+        at.move(days=2)
+        keep = at.apply(archive={"afterDays": 100}, precedence="PolicyFirst")
+        failpoints.arm("sweep.batch.after", lambda: inforce.remember(at.services.database, [keep], at.clock()))
+        try:
+            assert sweep_own(at.services).items == 2
+        finally:
+            failpoints.disarm()
+        assert [status for *_, status in every(at.http)].count("active") == 3
+
+
+def test_a_policy_that_is_removed_and_made_again_is_another_one(stack: Stack) -> None:
+    with governed(stack, stack.user("ada")) as at:
+        known, told = inforce.Known(), list[int]()
+        for days in (10, 20):
+            inforce.remember(at.services.database, [at.apply(archive={"afterDays": days})], at.clock())
+            with at.services.database.read() as connection:
+                [rule] = known.look(connection)
+            assert rule.policy.spec.archive is not None
+            told.append(rule.policy.spec.archive.after_days)
+            inforce.remember(at.services.database, [], at.clock())
+        assert told == [10, 20]

@@ -34,7 +34,7 @@ e = erasures.c
 
 
 def confirm(run: PurgeRun) -> None:
-    """All that are gone. What cannot be confirmed is looked at again by a later run. Raises DatabaseUnavailable, LeaseLost."""
+    """All that are gone. What cannot be confirmed is looked at again by a later run. Raises DatabaseUnavailable, TakenOver."""
     left, alive = _look(run, None)
     patience = time.monotonic() + ARRIVAL_SECONDS
     while alive and time.monotonic() < patience and not run.stopping():

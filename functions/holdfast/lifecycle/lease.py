@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 import socket
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from typing import TypeVar
 
 from sqlalchemy import Connection
 
 from holdfast.database import leases
 from holdfast.database.engine import Database
-from holdfast.errors import Conflict
+from holdfast.errors import Conflict, Unavailable
 
 T = TypeVar("T")
 
 LEASE_SECONDS = 60
+
+
+class TakenOver(Conflict):
+    """The lease ran out while its holder was held up, and another one has it by now. What was to be done under it is not done."""
+
+    slug = "run-taken-over"
+
+
+def of_sweep(policy: str | None, action: str) -> str:
+    """The name of the lease of a policy's action; None for the assets' own TTLs."""
+    return f"sweep:{'ttl' if policy is None else hashlib.sha256(policy.encode()).hexdigest()[:32]}:{action}"
 
 
 class Held:
@@ -31,29 +44,26 @@ class Held:
         self._prolonged = 0.0
 
     def __enter__(self) -> Held:
-        self.prolong()
+        self._lease = leases.acquire(self._database, self._name, self._holder, self._seconds)
+        if self._lease is None:
+            raise Conflict(f"Another {self._what} is under way.", slug="run-under-way")
+        self._prolonged = time.monotonic()
         return self
 
     def __exit__(self, *_error: object) -> None:
         if self._lease is not None:
-            leases.release(self._database, self._lease)
-
-    def prolong(self) -> None:
-        """Raises Conflict when another run has it."""
-        lease = leases.acquire(self._database, self._name, self._holder, self._seconds)
-        if lease is None or (self._lease is not None and lease.epoch != self._lease.epoch):
-            raise Conflict(f"Another {self._what} is under way.", slug="run-under-way")
-        self._lease, self._prolonged = lease, time.monotonic()
+            with suppress(Unavailable):  # then it runs out by itself
+                leases.release(self._database, self._lease)
 
     def prolonged(self, items: Iterable[T]) -> Iterator[T]:
-        """``items``, while the lease is kept alive."""
+        """``items``, while the lease is kept alive. Raises TakenOver."""
         for number, item in enumerate(items):
             if number % 1000 == 0 and time.monotonic() - self._prolonged > self._seconds / 4:
-                self.prolong()
+                self.write(lambda _connection: None)
             yield item
 
     def write(self, act: Callable[[Connection], T]) -> T:
-        """``act`` in one transaction that holds the lease. Raises LeaseLost."""
+        """``act`` in one transaction that holds the lease, and prolongs it. Raises TakenOver."""
         lease = self._lease
         assert lease is not None
 
@@ -61,6 +71,9 @@ class Held:
             leases.fence(connection, lease, self._seconds)
             return act(connection)
 
-        done = self._database.write(fenced)
+        try:
+            done = self._database.write(fenced)
+        except leases.LeaseLost as lost:
+            raise TakenOver(f"Another {self._what} has taken over.") from lost
         self._prolonged = time.monotonic()
         return done

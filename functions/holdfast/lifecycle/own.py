@@ -8,20 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, and_, or_, select
+from sqlalchemy import and_, or_, select
 
 from holdfast.database.tables import versions, workspaces
 from holdfast.errors import Conflict
+from holdfast.failpoints import hit
 from holdfast.lifecycle import facts, runs
 from holdfast.lifecycle.batch import Done, Order
-from holdfast.lifecycle.lease import Held
+from holdfast.lifecycle.lease import Held, of_sweep
 from holdfast.lifecycle.sweeping import BATCH, act
-from holdfast.policies import inforce
 from holdfast.policies.due import FROM, TTL
+from holdfast.policies.inforce import Known
 from holdfast.policies.report import Action
 
 if TYPE_CHECKING:
@@ -36,48 +35,69 @@ def sweep_own(services: Services) -> Done:
     total = Done()
     for action in Action:
         try:
-            with Held(services.database, f"sweep:{TTL}:{action}") as lease:
-                total.add(_sweep(services, lease, action))
+            with Held(services.database, of_sweep(None, action)) as lease:
+                total.add(_Round(services, lease, action).run())
         except Conflict:
             continue  # another process is at it
     return total
 
 
-def _sweep(services: Services, lease: Held, action: Action) -> Done:
-    now, total = services.clock(), Done()
-    with services.database.read() as connection:
-        rules = inforce.enforcing(connection)
-        there = connection.execute(select(workspaces.c.id, workspaces.c.name).where(workspaces.c.state == "active")).all()
-    order = Order(0, action, now, None, rules, services.settings.undo_days)
-    for workspace in there:
-        for ids in _due(services, workspace.id, workspace.name, order):
-            if not order.run:  # a round that finds nothing leaves no row
-                order = replace(order, run=lease.write(partial(_begin, action=action, now=now)))
-            act(services, lease.write, order, workspace.id, workspace.name, ids, total)
-    if order.run:
-        lease.write(lambda connection: runs.end(connection, order.run, "done", services.clock()))
-    return total
+class _Round:
+    """One action in all workspaces. A round that finds nothing leaves no row."""
 
+    def __init__(self, services: Services, lease: Held, action: Action) -> None:
+        self._services, self._lease, self._policies = services, lease, Known()
+        self._order = Order(0, action, services.clock(), None, (), services.settings.undo_days)
 
-def _begin(connection: Connection, *, action: Action, now: datetime) -> int:
-    return runs.begin(connection, None, action, now, runs.Cause("ttl"), now)
+    def run(self) -> Done:
+        try:
+            total = self._batches()
+        except Exception as error:
+            if self._order.run:
+                runs.fail(self._lease, self._order.run, error, self._services.clock())
+            raise
+        if self._order.run:
+            hit("sweep.end.before")
+            self._lease.write(lambda connection: runs.end(connection, self._order.run, "done", self._services.clock()))
+            hit("sweep.end.after")
+        return total
 
+    def _batches(self) -> Done:
+        total = Done()
+        with self._services.database.read() as connection:
+            active = workspaces.c.state == "active"
+            there = connection.execute(select(workspaces.c.id, workspaces.c.name).where(active)).all()
+        for workspace in there:
+            for ids in self._due(workspace.id, workspace.name):
+                if not self._order.run:
+                    self._begin()
+                act(self._services, self._lease.write, self._order, workspace.id, workspace.name, ids, total)
+        return total
 
-def _due(services: Services, workspace_id: int, workspace: str, order: Order) -> Iterator[list[int]]:
-    """Batches of row ids of what is due, each version once, whatever becomes of it meanwhile."""
-    date, ttl = _WHEN[order.action]
-    ripe = and_(_v.workspace_id == workspace_id, _v.status == FROM[order.action], date <= order.as_of, ttl.is_not(None))
-    after: Any = None
-    while True:
-        found = select(_v.id, _v.asset_id, date.label("date")).where(ripe).order_by(date, _v.id).limit(BATCH)
-        if after is not None:
-            found = found.where(or_(date > after.date, and_(date == after.date, _v.id > after.id)))
-        with services.database.read() as connection:
-            rows = connection.execute(found).all()
-            here = {row.id for row in rows}
-            live = list(facts.of_assets(connection, workspace, {row.asset_id for row in rows})) if rows else []
-        if not rows:
-            return
-        after = rows[-1]
-        if due := [v.id for v in live if v.id in here and v.status == FROM[order.action] and order.judge(v)[1] is None]:
-            yield due
+    def _begin(self) -> None:
+        action, now = self._order.action, self._order.as_of
+        hit("sweep.begin.before")
+        run = self._lease.write(lambda connection: runs.begin(connection, None, action, now, runs.Cause(TTL), now))
+        hit("sweep.begin.after")
+        self._order = replace(self._order, run=run)
+
+    def _due(self, workspace_id: int, workspace: str) -> Iterator[list[int]]:
+        """Batches of row ids of what is due by the policies as they are then; each version once, whatever becomes of it."""
+        order = self._order
+        date, ttl = _WHEN[order.action]
+        ripe = and_(_v.workspace_id == workspace_id, _v.status == FROM[order.action], date <= order.as_of, ttl.is_not(None))
+        after: Any = None
+        while True:
+            found = select(_v.id, _v.asset_id, date.label("date")).where(ripe).order_by(date, _v.id).limit(BATCH)
+            if after is not None:
+                found = found.where(or_(date > after.date, and_(date == after.date, _v.id > after.id)))
+            with self._services.database.read() as connection:
+                rows = connection.execute(found).all()
+                if not rows:
+                    return
+                here = {row.id for row in rows}
+                self._order = order = replace(self._order, rivals=self._policies.look(connection))
+                live = list(facts.of_assets(connection, workspace, {row.asset_id for row in rows}))
+            after = rows[-1]
+            if due := [v.id for v in live if v.id in here and v.status == FROM[order.action] and order.judge(v)[1] is None]:
+                yield due

@@ -53,6 +53,8 @@ class Plan:
     sections: list[tuple[str, int]] = field(default_factory=list)
     """Which workspaces ``ids`` are of: the name, and where its own begin."""
     digest: str = ""
+    basis: str = ""
+    """sha256 over what the digest begins with: the spec, the action and the instant, whatever versions there are."""
 
     def summary(self) -> dict[str, Any]:
         """What is shown and kept of it."""
@@ -67,6 +69,7 @@ class Plan:
             "conflicts": dict(self.conflicts.most_common(5)),
             "sample": self.sample,
             "digest": self.digest,
+            "basis": self.basis,
         }
 
 
@@ -76,6 +79,7 @@ def plan(rule: Rule, rivals: Sequence[Rule], action: Action, as_of: datetime, ve
     made = Plan(rule.key, action, as_of)
     rules, ripe, acts = [rule, *rivals], FROM[action], rule.acts(action)
     digest = hashlib.sha256(_heading(rule, action, as_of))
+    made.basis = digest.hexdigest()
     for version in versions:
         if not rule.matches(version):
             continue

@@ -22,11 +22,10 @@ from holdfast import failpoints
 from holdfast.audit.trail import entry, record
 from holdfast.clock import isoformat
 from holdfast.database import tables as t
-from holdfast.database.leases import LeaseLost
 from holdfast.lifecycle import metrics, phases
 from holdfast.lifecycle.confirming import confirm
 from holdfast.lifecycle.deleting import delete
-from holdfast.lifecycle.lease import Held
+from holdfast.lifecycle.lease import Held, TakenOver
 from holdfast.lifecycle.purge_run import Purged, PurgeRun
 from holdfast.usage.counters import CONDEMNED, apply, moved
 
@@ -59,7 +58,7 @@ def purge(
             delete(run)
             confirm(run)
             _finish(run)
-        except LeaseLost:
+        except TakenOver:
             log.warning("the purge was taken over by another process")
     with services.database.read() as connection:
         run.done.waiting = connection.scalar(select(func.count()).where(v.phase == "purging")) or 0

@@ -2,15 +2,16 @@
 ``holdfast serve``.
 
 Two runs of one policy's action never overlap (a lease in SQL, held through every batch), and no version is acted on twice: each is
-looked at once more under its asset's lock. A run that is stopped, or whose process dies, has done whole batches, and the next one
-plans anew. The policies are looked at again before each batch: what is suspended, deleted or changed stops there.
+looked at once more under its asset's lock. A run that is stopped, or whose process dies, has done whole batches. The next one plans
+anew, or goes on with the plan that was approved. The policies are looked at again before each batch: what is suspended, deleted or
+changed stops there.
 """
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -23,9 +24,9 @@ from holdfast.errors import Invalid, NotFound
 from holdfast.failpoints import hit
 from holdfast.lifecycle import facts, points, runs
 from holdfast.lifecycle.batch import Done, Order, carry_out
-from holdfast.lifecycle.lease import Held
+from holdfast.lifecycle.lease import Held, of_sweep
 from holdfast.lifecycle.planning import Plan, plan, tripped
-from holdfast.lifecycle.runs import Cause
+from holdfast.lifecycle.runs import Approval, Cause
 from holdfast.policies import folder, inforce
 from holdfast.policies.due import Facts, Rule
 from holdfast.policies.folder import Folder
@@ -70,11 +71,10 @@ class Outcome:
 
 def sweep(services: Services, source: Path, key: str, action: Action, asked: Request = Request()) -> Outcome:
     """Runs one action of the policy ``key`` (namespace/name) of the folder ``source``, to its end. Raises NotFound, Invalid (a
-    policy of the folder cannot be read, or this one has no such action), Conflict (another run is under way), Unavailable."""
+    policy of the folder cannot be read, or this one has no such action), Conflict (another run is under way, or has taken over),
+    Unavailable."""
     began = time.monotonic()
-    known = folder.read(source)
-    known.check()
-    inforce.remember(services.database, known.policies.values(), services.clock())
+    stamp, known = _told(services, source)
     policy = _find(known, key)
     rule = Rule(policy)
     if not rule.acts(action):
@@ -84,8 +84,8 @@ def sweep(services: Services, source: Path, key: str, action: Action, asked: Req
     if asked.preview or not policy.enforcing:
         made = planned(services, rule, rivals_of(known, key), action, asked.as_of or services.clock())
         return Outcome("preview", plan=made, guard=tripped(policy.spec.guard, made), seconds=time.monotonic() - began)
-    with Held(services.database, f"sweep:{hashlib.sha256(key.encode()).hexdigest()[:32]}:{action}") as lease:
-        outcome = _Sweep(services, source, known, rule, action, asked, lease).run()
+    with Held(services.database, of_sweep(key, action)) as lease:
+        outcome = _Sweep(services, source, stamp, known, rule, action, asked, lease).run()
     outcome.seconds = time.monotonic() - began
     return outcome
 
@@ -99,6 +99,18 @@ def planned(services: Services, rule: Rule, rivals: Sequence[Rule], action: Acti
 def rivals_of(known: Folder, key: str) -> list[Rule]:
     """The other policies that enforce, as rules."""
     return [Rule(policy) for policy in known.policies.values() if policy.enforcing and policy.key != key]
+
+
+def _told(services: Services, source: Path) -> tuple[object, Folder]:
+    """What is in the folder, with its stamp; SQL knows it, too. Another process may have told SQL of an older folder, or of a newer
+    one than ours, at the same time: so it is told until nothing has changed since before it was read."""
+    while True:
+        stamp = _stamp(source)
+        known = folder.read(source)
+        known.check()
+        inforce.remember(services.database, known.policies.values(), services.clock())
+        if _stamp(source) == stamp:
+            return stamp, known
 
 
 def _find(known: Folder, key: str) -> AssetPolicy:
@@ -121,43 +133,51 @@ def _versions(services: Services, where: Iterable[Row[Any]]) -> Iterator[Facts]:
 
 class _Sweep:
     def __init__(
-        self, services: Services, source: Path, known: Folder, rule: Rule, action: Action, asked: Request, lease: Held
+        self,
+        services: Services,
+        source: Path,
+        stamp: object,
+        known: Folder,
+        rule: Rule,
+        action: Action,
+        asked: Request,
+        lease: Held,
     ) -> None:
         self._services, self._source, self._asked, self._lease = services, source, asked, lease
-        self._known, self._rule, self._action = known, rule, action
-        self._stamp = _stamp(source)
+        self._stamp, self._known, self._rule, self._action = stamp, known, rule, action
 
     def run(self) -> Outcome:
         policy, clock = self._rule.policy, self._services.clock
         digests = [*self._asked.approve, *annotated(policy)]
         with self._services.database.read() as connection:
             approval = runs.approved(connection, policy.key, self._action, digests)
+        if approval is not None and self._asked.as_of not in {None, approval.as_of}:
+            approval = None
         as_of = self._asked.as_of or (approval.as_of if approval is not None else clock())
-        cause = self._asked.cause if approval is None else replace(self._asked.cause, trigger="approval")
+        cause = self._asked.cause if approval is None else replace(self._asked.cause, trigger=runs.APPROVED)
         hit("sweep.begin.before")
         run = self._lease.write(lambda connection: runs.begin(connection, policy.key, self._action, as_of, cause, clock()))
         hit("sweep.begin.after")
         try:
             return self._carry_on(run, as_of, approval)
         except Exception as error:
-            message = f"{type(error).__name__}: {error}"
-            self._lease.write(lambda connection: runs.end(connection, run, "failed", clock(), message))
+            runs.fail(self._lease, run, error, clock(), approval)
             raise
 
-    def _carry_on(self, run: int, as_of: datetime, approval: Row[Any] | None) -> Outcome:
+    def _carry_on(self, run: int, as_of: datetime, approval: Approval | None) -> Outcome:
         clock, guard = self._services.clock, self._rule.policy.spec.guard
         rivals = rivals_of(self._known, self._rule.key)
         versions = _versions(self._services, _reached(self._services, self._rule))
         made = plan(self._rule, rivals, self._action, as_of, self._lease.prolonged(versions))
-        wanted = approval.digest if approval is not None else self._asked.digest
+        asked_for = approval.covers(made) if approval is not None else self._asked.digest in {None, made.digest}
         broken = None if approval is not None else tripped(guard, made)
-        state = "changed" if wanted is not None and wanted != made.digest else "running" if broken is None else "guarded"
+        state = "changed" if not asked_for else "running" if broken is None else "guarded"
         hit("sweep.plan.before")
 
         def note(connection: Connection) -> None:
             runs.note_plan(connection, run, made, broken, state, clock())
-            if approval is not None:
-                runs.use_up(connection, approval.id, "changed" if state == "changed" else "approved")
+            if approval is not None and state == "changed":
+                runs.use_up(connection, approval.run, "changed")
 
         self._lease.write(note)
         hit("sweep.plan.after")
@@ -166,7 +186,13 @@ class _Sweep:
         order = Order(run, self._action, as_of, self._rule, rivals, self._rule.policy.spec.undo_days)
         state, done = self._batches(order, made)
         hit("sweep.end.before")
-        self._lease.write(lambda connection: runs.end(connection, run, state, clock()))
+
+        def conclude(connection: Connection) -> None:
+            runs.end(connection, run, state, clock())
+            if approval is not None and state == "done":
+                runs.use_up(connection, approval.run, "approved")
+
+        self._lease.write(conclude)
         hit("sweep.end.after")
         return Outcome(state, run, made, None, done)
 
@@ -238,6 +264,10 @@ def annotated(policy: AssetPolicy) -> list[str]:
 
 
 def _stamp(source: Path) -> object:
-    """Another one whenever the folder's files have changed."""
-    files = source.glob(f"*{folder.SUFFIX}") if source.is_dir() else ()
-    return sorted((path.name, stat.st_mtime_ns, stat.st_size, stat.st_ino) for path in files if (stat := path.stat()))
+    """Another one whenever the folder's files have changed. To be taken before they are read."""
+    found = []
+    for path in source.glob(f"*{folder.SUFFIX}") if source.is_dir() else ():
+        with suppress(FileNotFoundError):  # removed since it was listed
+            stat = path.stat()
+            found.append((path.name, stat.st_mtime_ns, stat.st_size, stat.st_ino))
+    return sorted(found)

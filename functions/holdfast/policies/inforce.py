@@ -57,13 +57,9 @@ def note_preview(database: Database, policy: AssetPolicy, summaries: Mapping[str
 
 def shown(connection: Connection) -> Sequence[Rule]:
     """The enforcing policies as they were at most ``FRESH_SECONDS`` ago: for showing what is to come, not for acting."""
-    known = _known.setdefault(connection.engine.pool, _Known())
+    known = _known.setdefault(connection.engine.pool, Known())
     if time.monotonic() - known.read_at >= FRESH_SECONDS:
-        found = select(t.c.namespace, t.c.name, t.c.generation).where(t.c.enforcing == true())
-        stamp = [tuple(row) for row in connection.execute(found.order_by(t.c.namespace, t.c.name))]
-        if stamp != known.stamp:
-            known.rules, known.stamp = enforcing(connection), stamp
-        known.read_at = time.monotonic()
+        known.look(connection)
     return known.rules
 
 
@@ -76,16 +72,27 @@ def shown_by(database: Database) -> Sequence[Rule]:
         return shown(connection)
 
 
-class _Known:
-    """What a process knows of one database's policies. Two threads that find it old read it twice, to the same end."""
+class Known:
+    """What is known of one database's policies: the enforcing ones as ``rules``, made anew when one has changed. Two threads that
+    look at the same time read it twice, to the same end."""
 
     def __init__(self) -> None:
         self.read_at = float("-inf")
-        self.stamp: list[tuple[Any, ...]] = []
         self.rules: Sequence[Rule] = ()
+        self._stamp: list[tuple[Any, ...]] = []
+
+    def look(self, connection: Connection) -> Sequence[Rule]:
+        """As they are now."""
+        # With the moment, as one that was removed and made again may have any generation.
+        found = select(t.c.namespace, t.c.name, t.c.generation, t.c.changed_at).where(t.c.enforcing == true())
+        stamp = [tuple(row) for row in connection.execute(found.order_by(t.c.namespace, t.c.name))]
+        if stamp != self._stamp:
+            self.rules, self._stamp = enforcing(connection), stamp
+        self.read_at = time.monotonic()
+        return self.rules
 
 
-_known: WeakKeyDictionary[Pool, _Known] = WeakKeyDictionary()
+_known: WeakKeyDictionary[Pool, Known] = WeakKeyDictionary()
 
 
 def enforcing(connection: Connection) -> list[Rule]:

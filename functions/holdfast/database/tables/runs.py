@@ -41,6 +41,7 @@ runs = table(
     Column("started_at", UtcDateTime, nullable=False),
     Column("finished_at", UtcDateTime),
     Index(None, "policy", "action", "id"),
+    Index(None, "state"),
 )
 
 run_workspaces = table(

@@ -51,6 +51,7 @@ _table(
     Column("started_at", UtcDateTime, nullable=False),
     Column("finished_at", UtcDateTime),
     Index(None, "policy", "action", "id"),
+    Index(None, "state"),
 )
 
 _table(
