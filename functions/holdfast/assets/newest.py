@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
-from sqlalchemy import Connection, and_, false, func, or_, select, true, update
+from sqlalchemy import Connection, false, select, true, update
 
 from holdfast.database.tables import versions
+from holdfast.database.types import among
 
 
 def refresh_newest(connection: Connection, asset_id: int, statuses: Iterable[str]) -> None:
@@ -32,26 +33,12 @@ def refresh_newest(connection: Connection, asset_id: int, statuses: Iterable[str
             connection.execute(update(versions).where(versions.c.id == top.id).values(newest=true()))
 
 
-def refresh_many(connection: Connection, workspace_id: int, assets: Mapping[int, str], statuses: Iterable[str]) -> None:
-    """The same for many assets of one workspace, given by row id with their paths: two statements where nothing has to change."""
-    v, wanted = versions.c, sorted(set(statuses))
-    tops = {
-        (row.asset_id, row.status): row.number
-        for row in connection.execute(
-            select(v.asset_id, v.status, func.max(v.number).label("number"))
-            .where(v.asset_id.in_(assets), v.status.in_(wanted))
-            .group_by(v.asset_id, v.status)
-        )
-    }
-    marked = connection.execute(
-        select(v.id, v.asset_id, v.status, v.number)
-        .where(v.workspace_id == workspace_id, v.status.in_(wanted), v.newest == true())
-        .where(v.asset_path.in_(assets.values()))
-    ).all()
-    wrong = [row.id for row in marked if tops.get((row.asset_id, row.status)) != row.number]
-    right = {(row.asset_id, row.status) for row in marked if tops.get((row.asset_id, row.status)) == row.number}
-    if wrong:
-        connection.execute(update(versions).where(v.id.in_(wrong)).values(newest=false()))
-    if missing := [(*key, number) for key, number in tops.items() if key not in right]:
-        these = (and_(v.asset_id == asset, v.status == status, v.number == number) for asset, status, number in missing)
-        connection.execute(update(versions).where(or_(*these)).values(newest=true()))
+def refresh_many(connection: Connection, asset_ids: Iterable[int], statuses: Iterable[str]) -> None:
+    """The same for many assets: one statement where nothing has to change."""
+    v, later = versions.c, versions.alias("later")
+    topped = select(1).where(later.c.asset_id == v.asset_id, later.c.status == v.status, later.c.number > v.number).exists()
+    wrong = select(v.id, v.newest).where(among(v.asset_id, asset_ids), v.status.in_(sorted(set(statuses))), v.newest == topped)
+    rows = connection.execute(wrong).all()
+    for mark in (False, True):
+        if ids := [row.id for row in rows if row.newest is not mark]:
+            connection.execute(update(versions).where(among(v.id, ids)).values(newest=mark))

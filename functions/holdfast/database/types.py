@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import DateTime, Dialect, String
+from sqlalchemy import ColumnElement, DateTime, Dialect, String, bindparam
 from sqlalchemy.dialects import mysql
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
-from sqlalchemy.types import TypeDecorator, TypeEngine
+from sqlalchemy.types import TypeDecorator, TypeEngine, UserDefinedType
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -97,3 +98,16 @@ def _mysql_later(element: db_later, compiler: Any, **kw: Any) -> str:
 @compiles(db_later, "sqlite")
 def _sqlite_later(element: db_later, compiler: Any, **kw: Any) -> str:
     return f"strftime('%Y-%m-%d %H:%M:%f000', 'now', ({compiler.process(element.clauses, **kw)}) || ' seconds')"
+
+
+class _RowIds(UserDefinedType[Sequence[int]]):
+    cache_ok = True
+
+    def literal_processor(self, dialect: Dialect) -> Callable[[Sequence[int]], str]:
+        return lambda ids: f"({', '.join(map(str, ids)) or 'NULL'})"
+
+
+def among(column: ColumnElement[int], ids: Iterable[int]) -> ColumnElement[bool]:
+    """``column IN (ids)`` for many row ids, which stand in the statement's text: as parameters each would be named, rendered and
+    escaped by itself, in every statement of a batch."""
+    return column.op("IN", is_comparison=True)(bindparam(None, list(ids), _RowIds(), literal_execute=True))

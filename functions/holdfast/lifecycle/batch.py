@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, literal, select, update
+from sqlalchemy import Connection, Row, func, insert, literal, select, update
 
 from holdfast.assets import transitions
 from holdfast.assets.newest import refresh_many
 from holdfast.audit import trail
 from holdfast.clock import isoformat
 from holdfast.database.tables import assets, run_items, versions
+from holdfast.database.types import among
 from holdfast.lifecycle import facts
 from holdfast.lifecycle.planning import why_not
 from holdfast.policies.due import FROM, TTL, Decision, Facts, Rule, decide
@@ -25,6 +26,9 @@ from holdfast.usage import counters
 
 STATE_CHANGED, NOT_DUE = "stateChanged", "notDueAnyMore"
 """Why a version that was planned is passed over: it has another status by now; what counts for it has changed."""
+
+_LOCKED = select(func.count()).select_from(assets).with_for_update().with_hint(assets, "FORCE INDEX (PRIMARY)", "mysql")
+"""In the order of their ids, as whoever locks many assets does, without being told each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +85,13 @@ def carry_out(
 ) -> Done:
     """Does it to the versions with these row ids, which are of one workspace. ``refused``: ids that may not be condemned, as their
     bytes are not what they should be. To be called in a transaction that holds the run's lease."""
-    which = select(versions.c.id, versions.c.asset_id).where(versions.c.id.in_(ids))
-    found = {row.id: row.asset_id for row in connection.execute(which)}
-    asset_ids = sorted(set(found.values()))
-    connection.execute(select(assets.c.id).where(assets.c.id.in_(asset_ids)).order_by(assets.c.id).with_for_update())
-    done, groups = Done(), defaultdict[tuple[tuple[str, Any], ...], list[Facts]](list)
-    ripe = {v.id: v for v in facts.of_assets(connection, workspace, asset_ids) if v.id in found and v.status == FROM[order.action]}
+    asset_ids = sorted(set(connection.scalars(select(versions.c.asset_id).where(among(versions.c.id, ids)))))
+    connection.execute(_LOCKED.where(among(assets.c.id, asset_ids)))
+    live = [*facts.of_assets(connection, workspace, asset_ids)]
+    done, groups, planned = Done(), defaultdict[tuple[tuple[str, Any], ...], list[Facts]](list), frozenset(ids)
+    ripe = [v for v in live if v.id in planned and v.status == FROM[order.action]]
     done.skipped.update({STATE_CHANGED: len(ids) - len(ripe)} if len(ids) > len(ripe) else {})
-    for version in ripe.values():
+    for version in ripe:
         decision, reason = order.judge(version)
         if reason is None and version.id in refused:
             reason = "notVerified"
@@ -104,7 +107,11 @@ def carry_out(
         done.bytes += sum(v.bytes for v in members)
     if groups:
         moved = [v for members in groups.values() for v in members]
-        refresh_many(connection, workspace_id, {v.asset_id: v.asset_path for v in moved}, _statuses(order.action))
+        touched = {v.asset_id for v in moved}
+        if order.action is Action.ARCHIVE:  # an asset's only live version is the newest of whatever status it has
+            touched &= {v.asset_id for v in live if v.rank > 1}
+        if touched:
+            refresh_many(connection, touched, _statuses(order.action))
         _count(connection, order.action, workspace_id, moved, before)
     return done
 
@@ -154,7 +161,7 @@ def _apply(
 ) -> None:
     """The same changes to all ``members``, whose assets are locked."""
     ids = [v.id for v in members]
-    ours = versions.c.id.in_(ids)
+    ours = among(versions.c.id, ids)
     changed = connection.execute(
         update(versions).where(ours, versions.c.status == FROM[order.action]).values(**changes, revision=versions.c.revision + 1)
     )

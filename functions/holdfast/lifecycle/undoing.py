@@ -123,7 +123,7 @@ def _take_back(connection: Connection, undoing: Undoing, action: Action, workspa
         trail.record_versions(connection, trail.entry("restore", now, **who, **details, run=undoing.run), ours)
     moved = [row for members in groups.values() for row in members]
     if moved:
-        refresh_many(connection, workspace.workspace_id, {row.asset_id: row.asset_path for row in moved}, (made, before))
+        refresh_many(connection, {row.asset_id for row in moved}, (made, before))
         now_current = counters.current(connection, asset_ids if made == "destroyed" else ())
         counters.apply(
             connection,

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from holdfast.matching import labels_match, media_type_matcher, path_matcher
-from holdfast.policies.model import AssetPolicy, Precedence, Start, Versions
+from holdfast.policies.model import AssetPolicy, Match, Precedence, Start, Versions
 from holdfast.policies.report import Action
 
 TTL = "ttl"
@@ -33,7 +33,6 @@ class Facts(NamedTuple):
     id: int
     asset_id: int
     number: int
-    workspace: str
     asset_path: str
     version_id: str
     content_type: str
@@ -46,6 +45,7 @@ class Facts(NamedTuple):
     destroy_date: datetime | None
     bytes: int
     labels: Mapping[str, str]
+    workspace: str
     rank: int
     """1 for the asset's newest live version, 2 for the one before it …"""
 
@@ -71,6 +71,7 @@ class Rule:
         self._labels = spec.match.labels
         self._versions = spec.match.versions
         self._more_than = spec.match.more_than_bytes
+        self._narrowed = spec.match != Match()
         self._days = {
             action: None if part is None else timedelta(days=part.after_days)
             for action, part in ((Action.ARCHIVE, spec.archive), (Action.DESTROY, spec.destroy))
@@ -91,9 +92,11 @@ class Rule:
 
     def matches(self, version: Facts) -> bool:
         """Whether the policy is about it."""
+        return self.reaches(version.workspace) and (not self._narrowed or self._fits(version))
+
+    def _fits(self, version: Facts) -> bool:
         return (
-            self.reaches(version.workspace)
-            and (self._more_than is None or version.bytes > self._more_than)
+            (self._more_than is None or version.bytes > self._more_than)
             and (self._versions is Versions.ANY or (version.rank == 1) == (self._versions is Versions.CURRENT))
             and (self._path is None or self._path(version.asset_path))
             and (self._media_type is None or self._media_type(version.content_type))
@@ -141,14 +144,15 @@ def own_date(version: Facts, action: Action) -> datetime | None:
 
 def decide(version: Facts, action: Action, rules: Iterable[Rule]) -> Decision | None:
     """When ``action`` is due for the version, given the enforcing ``rules``; None when nothing ever says so."""
-    opinions = [
-        (rule.key, opinion)
-        for rule in rules
-        if rule.acts(action) and rule.matches(version) and (opinion := rule.opinion(version, action)) is not None
-    ]
+    opinions = []
+    for rule in rules:
+        if rule.acts(action) and rule.matches(version) and (opinion := rule.opinion(version, action)) is not None:
+            opinions.append((rule.key, opinion))
     if not opinions:
         own = own_date(version, action)
         return None if own is None else Decision(own, TTL, ())
+    if len(opinions) == 1:  # as it mostly is, of ten million versions
+        return Decision(*opinions[0][1], ())
     at, by = max((opinion for _, opinion in opinions), key=lambda opinion: opinion.at)
     return Decision(at, by, tuple(key for key, opinion in opinions if opinion.at != at))
 
