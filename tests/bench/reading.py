@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from sqlalchemy import text
 
-from holdfast.database.engine import Database
+from tests.bench.filling import fill
 from tests.bench.measure import Goal, Result, in_turn
 from tests.bench.rig import Scale, Servers, environment, installation
 from tests.bench.running import Running, result_of, started
@@ -20,28 +20,13 @@ from tests.stacks import User
 
 CLIENTS = 16
 PAGE = 100
-_ASSETS = """
-INSERT INTO assets (workspace_id, asset_path, primary_filename, last_number, created_at)
-SELECT :workspace, CONCAT('document/pdf/report-', LPAD(seq, 7, '0')), CONCAT('report-', LPAD(seq, 7, '0'), '.pdf'), 1,
-  UTC_TIMESTAMP(6)
-FROM seq_1_to_{count}
-"""
-_VERSIONS = """
-INSERT INTO versions (workspace_id, asset_id, asset_path, number, version_id, upload_id, primary_filename, content_type, size,
-  sha256, object_key, file_count, total_bytes, status, newest, archive_ttl, destroy_ttl, upload_date, active_since, archive_date,
-  destroy_date, labels, uploaded_by)
-SELECT workspace_id, id, asset_path, 1, LPAD(HEX(id), 64, '0'), LPAD(HEX(id), 32, '0'), primary_filename, 'application/pdf', 65536,
-  LPAD(HEX(id), 64, '5'), CONCAT('data/', LPAD(HEX(id), 32, '0'), '/0'), 1, 65536, 'active', 1, 30, 365, created_at, created_at,
-  created_at + INTERVAL 30 DAY, created_at + INTERVAL 395 DAY, :labels, 'ada'
-FROM assets
-"""
 
 
 def metadata(servers: Servers, scale: Scale) -> list[Result]:
     """P3. Requests a second."""
     with installation(servers, objects=True) as stack:
         ada, cpu = stack.user("ada"), [0.0, 0.0]
-        _fill(stack.values["database_url"], ada.workspace_id, 1)
+        fill(stack.values["database_url"], ada.workspace_id, 1)
         with stack.database.read() as connection:
             path, version = connection.execute(text("SELECT asset_path, version_id FROM versions")).one()
         head = f"GET /filedownload/{path}/{version} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {ada.token}"
@@ -127,22 +112,10 @@ class _Listed:
 def _listed(servers: Servers, count: int) -> Iterator[_Listed]:
     with installation(servers) as stack:
         ada = stack.user("ada")
-        _fill(stack.values["database_url"], ada.workspace_id, count)
+        fill(stack.values["database_url"], ada.workspace_id, count)
         with started("holdfast.web.container", "assets", environment=environment(stack)) as server:
             server.first("GET", "/healthz")
             yield _Listed(server, ada, count)
-
-
-def _fill(url: str, workspace: int, count: int) -> None:
-    """Assets of one version each. A million take a minute or two."""
-    database = Database(url)
-    try:
-        for statement in (_ASSETS, _VERSIONS):
-            with database.engine.begin() as connection:
-                connection.exec_driver_sql("SET innodb_lock_wait_timeout = 600, foreign_key_checks = 0")
-                connection.execute(text(statement.format(count=count)), {"workspace": workspace, "labels": '{"project": "apollo"}'})
-    finally:
-        database.close()
 
 
 def _bearer(user: User) -> dict[str, str]:
