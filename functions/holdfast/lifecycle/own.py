@@ -18,6 +18,7 @@ from holdfast.failpoints import hit
 from holdfast.lifecycle import facts, runs
 from holdfast.lifecycle.batch import Done, Order
 from holdfast.lifecycle.lease import Held, of_sweep
+from holdfast.lifecycle.pace import Pace
 from holdfast.lifecycle.sweeping import BATCH, act
 from holdfast.policies.due import FROM, TTL
 from holdfast.policies.inforce import Known
@@ -46,7 +47,7 @@ class _Round:
     """One action in all workspaces. A round that finds nothing leaves no row."""
 
     def __init__(self, services: Services, lease: Held, action: Action) -> None:
-        self._services, self._lease, self._policies = services, lease, Known()
+        self._services, self._lease, self._policies, self._pace = services, lease, Known(), Pace(BATCH)
         self._order = Order(0, action, services.clock(), None, (), services.settings.undo_days)
 
     def run(self) -> Done:
@@ -71,7 +72,7 @@ class _Round:
             for ids in self._due(workspace.id, workspace.name):
                 if not self._order.run:
                     self._begin()
-                act(self._services, self._lease.write, self._order, workspace.id, workspace.name, ids, total)
+                act(self._services, self._lease.write, self._order, workspace.id, workspace.name, ids, self._pace, total)
         return total
 
     def _begin(self) -> None:
@@ -88,7 +89,7 @@ class _Round:
         ripe = and_(_v.workspace_id == workspace_id, _v.status == FROM[order.action], date <= order.as_of, ttl.is_not(None))
         after: Any = None
         while True:
-            found = select(_v.id, _v.asset_id, date.label("date")).where(ripe).order_by(date, _v.id).limit(BATCH)
+            found = select(_v.id, _v.asset_id, date.label("date")).where(ripe).order_by(date, _v.id).limit(self._pace.size)
             if after is not None:
                 found = found.where(or_(date > after.date, and_(date == after.date, _v.id > after.id)))
             with self._services.database.read() as connection:
