@@ -37,6 +37,7 @@ class Scale:
     uploads: int
     policies: int
     rest_seconds: int
+    planned: int
 
 
 FULL = Scale(
@@ -51,6 +52,7 @@ FULL = Scale(
     uploads=800,
     policies=1000,
     rest_seconds=60,
+    planned=10_000_000,
 )
 SMALL = Scale(
     rounds=1,
@@ -64,6 +66,7 @@ SMALL = Scale(
     uploads=32,
     policies=10,
     rest_seconds=2,
+    planned=400,
 )
 
 

@@ -52,7 +52,7 @@ def test_a_purge_dies_at_every_fail_point(stack: Stack, capsys: pytest.CaptureFi
         traces.append(explorer.die_once(PURGE, course, stage, at))
     explorer.settle()
     singles = explorer.schedules
-    pairs = list(pairs_of(traces)) if stack.name == SQLITE else []
+    pairs = list(pairs_of(stack, PURGE, traces)) if stack.name == SQLITE else []
     for first, second in pairs:
         [stage] = explorer.stages(PURGE, 1)
         explorer.die_twice(PURGE, course, stage, first, second)
