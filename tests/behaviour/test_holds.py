@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -15,11 +16,12 @@ from tests.stacks import SQL, SQLITE, Stack, User
 
 from holdfast.assets.verify import verify
 from holdfast.background import settle
-from holdfast.clock import isoformat
+from holdfast.clock import isoformat, system
 from holdfast.database import tables as t
 from holdfast.disagreement import Disagreement
 from holdfast.holds import placing, releasing
 from holdfast.holds.scope import NewHold
+from holdfast.lifecycle.purging import purge
 from holdfast.lifecycle.sweeping import sweep
 from holdfast.policies import folder
 from holdfast.policies.model import AssetPolicy
@@ -101,6 +103,11 @@ def by_a_sweep(stack: Stack, http: Http, version: Version) -> Any:
     assert (outcome.state, outcome.done.items) == ("done", 0)
 
 
+def by_a_purge(stack: Stack, http: Http, version: Version) -> Any:
+    """When its undo window is long over."""
+    purge(stack.services(lambda: system() + timedelta(days=1000)))
+
+
 @dataclass(frozen=True)
 class DeletePath:
     """Tries to delete a version that was brought to its ``before``. An answer to a client names the holds; what runs in the
@@ -117,6 +124,7 @@ DELETE_PATHS = {
     "rest of a deleted workspace": DeletePath(by_condemning_the_rest_of_a_deleted_workspace, archived),
     "background": DeletePath(by_the_background, condemned),
     "sweep": DeletePath(by_a_sweep, archived),
+    "purge": DeletePath(by_a_purge, condemned),
 }
 """All of them, by name: whoever adds a path that deletes adds it here."""
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, select
 from tests.asgi import Http
+from tests.behaviour.erased import keys
 from tests.behaviour.moments import path, upload
 from tests.behaviour.policies import Governed, governed
 from tests.stacks import MYSQL, SQL, SQLITE, Stack
@@ -471,3 +472,25 @@ def test_a_policy_that_is_removed_and_made_again_is_another_one(stack: Stack) ->
             told.append(rule.policy.spec.archive.after_days)
             inforce.remember(at.services.database, [], at.clock())
         assert told == [10, 20]
+
+
+def test_what_is_not_what_was_stored_any_more_is_not_condemned(stack: Stack) -> None:
+    with governed(stack, stack.user("ada")) as at:
+        spoilt, sound = upload(at.http, "spoilt.txt", b"spoilt"), upload(at.http, "sound.txt", b"sound")
+        at.apply(archive={"afterDays": 0}, destroy={"afterDays": 0})
+        at.sweep("archive")
+        [key] = keys(stack, spoilt)
+        at.services.objects.delete(key)
+        outcome = at.sweep("destroy")
+        assert (outcome.done.items, dict(outcome.done.skipped)) == (1, {"notVerified": 1})
+        assert [(item["asset_path"]) for item in at.http.get("/assets?status=destroyed").json()["items"]] == [sound["asset_path"]]
+
+
+def test_a_version_whose_own_end_is_over_is_not_made_readable_by_archiving_it(stack: Stack) -> None:
+    with governed(stack, stack.user("ada")) as at:
+        over = upload(at.http, "over.txt", b"over", archive_ttl="1", destroy_ttl="1")
+        at.apply(archive={"afterDays": 5}, precedence="PolicyFirst")
+        at.move(days=5)
+        assert at.http.get(f"/filedownload/{path(over)}").status_code == 410
+        assert at.sweep("archive").done.items == 1
+        assert at.http.get(f"/filedownload/{path(over)}").status_code == 410

@@ -11,7 +11,7 @@ from tests.behaviour.moments import upload
 from tests.stacks import SQL, SQLITE, Stack
 
 from holdfast.database import tables as t
-from holdfast.lifecycle.verifying import is_looked_at, verified
+from holdfast.lifecycle.verifying import is_looked_at, unfit
 from holdfast.storage.objects import StoreUnavailable
 
 
@@ -20,6 +20,11 @@ def recorded(stack: Stack, version: dict[str, Any]) -> tuple[str, str | None]:
     with stack.database.read() as connection:
         one = connection.execute(select(found.mode, found.problem).where(found.version == row(stack, version).id)).one()
     return one.mode, one.problem
+
+
+def problem_of(stack: Stack, version: dict[str, Any], **settings: Any) -> str | None:
+    of = row(stack, version).id
+    return unfit(stack.services(**settings), [of]).get(of)
 
 
 def replace(stack: Stack, key: str, content: bytes) -> None:
@@ -33,19 +38,18 @@ def replace(stack: Stack, key: str, content: bytes) -> None:
 def test_bytes_that_are_what_was_stored_may_be_condemned_and_others_may_not(stack: Stack) -> None:
     with stack.client(stack.user("ada")) as http:
         version = upload(http, "a.txt", b"first", ("side.txt", b"beside"))
-    services = stack.services()
-    assert verified(services, row(stack, version)) is None
+    assert problem_of(stack, version) is None
     assert recorded(stack, version) == ("hashed", None)
     side = keys(stack, version)[1]
     replace(stack, side, b"besidE")
-    problem = verified(services, row(stack, version))
+    problem = problem_of(stack, version)
     assert problem is not None
     assert "side.txt" in problem
     assert recorded(stack, version) == ("hashed", problem)
     stack.own.objects.delete(side)
-    assert verified(services, row(stack, version)) == "The bytes of side.txt are missing."
+    assert problem_of(stack, version) == "The bytes of side.txt are missing."
     replace(stack, side, b"beside")
-    assert verified(services, row(stack, version)) is None
+    assert problem_of(stack, version) is None
     assert recorded(stack, version) == ("hashed", None), "the last one counts"
 
 
@@ -56,7 +60,7 @@ def test_a_replaced_file_is_not_looked_at(stack: Stack) -> None:
         added = http.post(f"/add-associated-files/{version['asset_path']}", files=[("associated_files", ("side.txt", b"newer"))])
         assert added.is_success
     stack.own.objects.delete(keys(stack, version)[1])
-    assert verified(stack.services(), row(stack, version)) is None
+    assert problem_of(stack, version) is None
 
 
 @pytest.mark.parametrize("stack", [SQLITE], indirect=True)
@@ -64,7 +68,7 @@ def test_switched_off_nothing_is_read_and_that_is_written_down(stack: Stack) -> 
     with stack.client(stack.user("ada")) as http:
         version = upload(http)
     stack.own.objects.delete(keys(stack, version)[0])
-    assert verified(stack.services(verify_before_destroy="off"), row(stack, version)) is None
+    assert problem_of(stack, version, verify_before_destroy="off") is None
     assert recorded(stack, version) == ("skipped", None)
 
 
@@ -84,6 +88,6 @@ def test_a_store_that_is_away_is_no_verdict(stack: Stack) -> None:
     with stack.client(stack.user("ada")) as http:
         version = upload(http)
     with pytest.raises(StoreUnavailable):
-        verified(stack.services(s3_endpoint="http://127.0.0.1:9"), row(stack, version))
+        problem_of(stack, version, s3_endpoint="http://127.0.0.1:9")
     with stack.database.read() as connection:
         assert connection.scalars(select(t.verifications.c.mode)).all() == []

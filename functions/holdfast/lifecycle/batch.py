@@ -133,7 +133,8 @@ def _statuses(action: Action) -> tuple[str, str]:
 
 def _changes(version: Facts, decision: Decision, order: Order, now: datetime) -> dict[str, Any]:
     if order.action is Action.ARCHIVE:
-        own = decision.by == TTL
+        over = version.destroy_date is not None and version.destroy_date <= now  # and would be readable again by a new date
+        own = decision.by == TTL or over
         return transitions.step(_State(version), transitions.Archive(by_own_date=own), now, order.undo_days)
     return transitions.step(_State(version), transitions.Destroy(), now, order.undo_days)
 

@@ -58,9 +58,14 @@ class Held:
     def prolonged(self, items: Iterable[T]) -> Iterator[T]:
         """``items``, while the lease is kept alive. Raises TakenOver."""
         for number, item in enumerate(items):
-            if number % 1000 == 0 and time.monotonic() - self._prolonged > self._seconds / 4:
-                self.write(lambda _connection: None)
+            if number % 1000 == 0:
+                self.keep()
             yield item
+
+    def keep(self) -> None:
+        """Prolongs the lease, if that was not done just now. Raises TakenOver."""
+        if time.monotonic() - self._prolonged > self._seconds / 4:
+            self.write(lambda _connection: None)
 
     def write(self, act: Callable[[Connection], T]) -> T:
         """``act`` in one transaction that holds the lease, and prolongs it. Raises TakenOver."""

@@ -72,7 +72,7 @@ class _Round:
             for ids in self._due(workspace.id, workspace.name):
                 if not self._order.run:
                     self._begin()
-                act(self._services, self._lease.write, self._order, workspace.id, workspace.name, ids, self._pace, total)
+                act(self._services, self._lease, self._order, workspace.id, workspace.name, ids, self._pace, total)
         return total
 
     def _begin(self) -> None:

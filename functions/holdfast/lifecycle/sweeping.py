@@ -9,6 +9,7 @@ changed stops there.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -28,6 +29,7 @@ from holdfast.lifecycle.lease import Held, of_sweep
 from holdfast.lifecycle.pace import Pace
 from holdfast.lifecycle.planning import Plan, plan, tripped
 from holdfast.lifecycle.runs import Approval, Cause
+from holdfast.lifecycle.verifying import unfit
 from holdfast.policies import folder, inforce
 from holdfast.policies.due import Facts, Rule
 from holdfast.policies.folder import Folder
@@ -36,6 +38,8 @@ from holdfast.policies.report import Action
 
 if TYPE_CHECKING:
     from holdfast.services import Services
+
+log = logging.getLogger(__name__)
 
 assert points
 
@@ -208,7 +212,7 @@ class _Sweep:
             if now_in_force is None:
                 return "stopped", total
             order = now_in_force
-            act(self._services, self._lease.write, order, ids[workspace], workspace, batch, pace, total)
+            act(self._services, self._lease, order, ids[workspace], workspace, batch, pace, total)
             looked_at += len(batch)
             self._asked.progress(looked_at, made.due_items)
         return "done", total
@@ -228,7 +232,7 @@ class _Sweep:
 
 def act(
     services: Services,
-    write: Callable[[Callable[[Connection], Done]], Done],
+    lease: Held,
     order: Order,
     workspace_id: int,
     workspace: str,
@@ -236,11 +240,15 @@ def act(
     pace: Pace,
     total: Done,
 ) -> None:
-    """One batch of a run, in one transaction by ``write``; ``pace`` times it, and ``total`` counts it. Raises Unavailable."""
+    """One batch of a run, in one transaction under ``lease``; ``pace`` times it, and ``total`` counts it. What is to be condemned
+    is hashed before. Raises Unavailable, TakenOver."""
+    refused = unfit(services, ids, lease.keep) if order.action is Action.DESTROY else {}
+    for version, problem in refused.items():
+        log.error("version %d is not condemned: %s", version, problem)
     now = services.clock()
 
     def change(connection: Connection) -> Done:
-        batch = carry_out(connection, order, workspace_id, workspace, ids, now, ())
+        batch = carry_out(connection, order, workspace_id, workspace, ids, now, refused)
         so_far = Done(total.items, total.bytes, total.skipped.copy())
         so_far.add(batch)
         runs.note_batch(connection, order.run, workspace_id, batch, so_far)
@@ -249,7 +257,7 @@ def act(
 
     hit("sweep.batch.before")
     with pace.kept(len(ids)):
-        total.add(write(change))
+        total.add(lease.write(change))
     hit("sweep.batch.after")
 
 

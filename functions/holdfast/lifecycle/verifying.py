@@ -7,12 +7,14 @@ a version is in the sample follows from its id, so that asking again does not ch
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, Row, delete, insert, select
+from sqlalchemy import Connection, delete, insert, select
 
 from holdfast import failpoints
-from holdfast.database.tables import files, verifications
+from holdfast.database.tables import files, verifications, versions
+from holdfast.database.types import among
 from holdfast.settings import Settings
 from holdfast.storage.objects.hashing import sha256_of
 
@@ -23,21 +25,27 @@ _BEFORE, _AFTER = "verify.record.before", "verify.record.after"
 failpoints.declare(_BEFORE, _AFTER)
 
 
-def verified(services: Services, version: Row[Any]) -> str | None:
-    """None when ``version``, a row of ``versions``, may be condemned as far as its bytes go; else what is wrong with them. Reads
-    all current files of the version, a chunk at a time. Raises StoreUnavailable, and has written nothing then."""
-    hashed = is_looked_at(version.version_id, services.settings)
-    problem = _problem(services, version.id) if hashed else None
-    row = {"version": version.id, "at": services.clock(), "mode": "hashed" if hashed else "skipped", "problem": problem}
+def unfit(services: Services, ids: Collection[int], each: Callable[[], None] = lambda: None) -> dict[int, str]:
+    """Of the versions with these row ids those that may not be condemned, and what is wrong with their bytes. Reads all current
+    files of those that are to be looked at, a chunk at a time, and calls ``each`` after each. Raises StoreUnavailable, and has
+    written nothing then."""
+    with services.database.read() as connection:
+        there = connection.execute(select(versions.c.id, versions.c.version_id).where(among(versions.c.id, ids))).all()
+    now, rows = services.clock(), []
+    for version in there:
+        hashed = is_looked_at(version.version_id, services.settings)
+        problem = _problem(services, version.id, each) if hashed else None
+        rows.append({"version": version.id, "at": now, "mode": "hashed" if hashed else "skipped", "problem": problem})
 
     def act(connection: Connection) -> None:
-        connection.execute(delete(verifications).where(verifications.c.version == version.id))
-        connection.execute(insert(verifications).values(row))
+        connection.execute(delete(verifications).where(among(verifications.c.version, [row["version"] for row in rows])))
+        connection.execute(insert(verifications), rows)
 
-    failpoints.hit(_BEFORE)
-    services.database.write(act)
-    failpoints.hit(_AFTER)
-    return problem
+    if rows:
+        failpoints.hit(_BEFORE)
+        services.database.write(act)
+        failpoints.hit(_AFTER)
+    return {row["version"]: row["problem"] for row in rows if row["problem"] is not None}
 
 
 def is_looked_at(version_id: str, settings: Settings) -> bool:
@@ -48,14 +56,14 @@ def is_looked_at(version_id: str, settings: Settings) -> bool:
     return settings.verify_before_destroy == "full"
 
 
-def _problem(services: Services, version: int) -> str | None:
+def _problem(services: Services, version: int, each: Callable[[], None]) -> str | None:
     current = select(files.c.filename, files.c.object_key, files.c.sha256).where(
         files.c.version == version, files.c.replaced_at.is_(None)
     )
     with services.database.read() as connection:
         found = connection.execute(current.order_by(files.c.id)).all()
     for file in found:
-        sha256 = sha256_of(services.objects, file.object_key)
+        sha256 = sha256_of(services.objects, file.object_key, each)
         if sha256 is None:
             return f"The bytes of {file.filename} are missing."
         if sha256 != file.sha256:
