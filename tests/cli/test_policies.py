@@ -68,7 +68,7 @@ def test_a_policy_from_preview_to_undo(operator: Program, policy: Callable[..., 
     ended = operator("sweep", "--policy", name, "--action", "archive")
     assert "3 versions would be archived. Nothing was done." in ended.stderr
     operator("policy", "apply", "-f", policy(guard={"maxItems": 2}, mode="Enforce"))
-    ended = operator("sweep", "--policy", name, "--action", "archive", "-o", "json", code=7)
+    ended = operator("sweep", "--policy", name, "--action", "archive", "-o", "json", code=5)
     stopped = json.loads(ended.stdout)
     assert (stopped["state"], stopped["planned"]["items"]) == ("guarded", 3)
     assert listed(operator, "archived") == []
@@ -96,7 +96,7 @@ def test_a_run_is_bound_to_the_plan_that_was_shown(operator: Program, policy: Ca
     [shown] = operator.json("policy", "preview", "-f", file)
     operator("policy", "apply", "-f", file)
     bound = ("sweep", "--policy", name_of(file), "--action", "archive", "--as-of", shown["as_of"])
-    ended = operator(*bound, "--plan", "0" * 64, code=7)
+    ended = operator(*bound, "--plan", "0" * 64, code=5)
     assert "another one by now" in ended.stderr
     operator(*bound, "--plan", shown["digest"])
     assert listed(operator, "archived") == ["text/txt/a"]

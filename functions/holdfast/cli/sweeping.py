@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from holdfast.cli.failures import CONFLICT, UNAVAILABLE
 from holdfast.cli.installation import Data, installation
 from holdfast.cli.listing import moment
 from holdfast.cli.output import Format, Output, answer, note
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-STOPPED = 7
-"""The exit code of a run that was asked to stop, or whose guard or plan did not allow it: nothing failed, and not all is done."""
+_CODES = {"guarded": CONFLICT, "changed": CONFLICT, "stopped": UNAVAILABLE}
+"""How a run ends that did not do all: again would change nothing before somebody approves; again goes on."""
 
 
 @app.command()
@@ -37,7 +38,7 @@ def sweep(
     data: Data = None,
     output: Output = Format.table,
 ) -> None:
-    """Run one action of a policy, to its end. Ends with 7 if it was stopped, or the guard or another plan did not allow it."""
+    """Run one action of a policy, to its end. Ends with 5 where the guard or another plan stops it, with 6 if it was stopped."""
     from holdfast.cli.policies import qualified
     from holdfast.lifecycle.reporting import failed, report, sentence
     from holdfast.lifecycle.sweeping import Request
@@ -65,8 +66,8 @@ def sweep(
     _tell_kubernetes(said)
     answer(said.model_dump(mode="json", exclude_defaults=True), output)
     note(sentence(outcome, key, action))
-    if outcome.state in {"guarded", "changed", "stopped"}:
-        raise typer.Exit(STOPPED)
+    if outcome.state != "done":
+        raise typer.Exit(_CODES.get(outcome.state, 0))
 
 
 def _sweep(services: Services, key: str, action: Action, asked: object) -> Outcome:
