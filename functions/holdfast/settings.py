@@ -107,6 +107,9 @@ class Settings(BaseSettings):
     backup_days: int | None = Field(
         None, ge=0, description="Days for which backups are kept: the evidence of an erasure names the day. Empty: it names none."
     )
+    policy_min_undo_days: int = Field(0, ge=0, description="Least `undoDays` of a policy.")
+    policy_max_percent: int = Field(100, ge=0, le=100, description="Most `guard.maxPercent` of a policy.")
+    policy_min_after_days: int = Field(0, ge=0, description="Least `afterDays` of a policy.")
     commit_wait_seconds: int = Field(20, ge=1, le=600, description="How long an upload waits for its commit before it answers 503.")
     intent_timeout_seconds: int = Field(
         300, ge=1, description="An upload from which nothing was heard for so long is given up, and its bytes go."

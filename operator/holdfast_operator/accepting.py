@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from holdfast.policies.floors import Floors, below
 from holdfast.policies.model import AssetPolicy, Spec
 from holdfast.policies.report import Action
 from holdfast.policies.schedule import BadSchedule, resolve
@@ -71,14 +72,8 @@ def tenancy(policy: AssetPolicy, namespaces: Mapping[str, list[str]], own: str) 
 
 def floors(spec: Spec, settings: Settings) -> Refused | None:
     """What the installation asks of every policy."""
-    days = [part.after_days for part in (spec.archive, spec.destroy) if part is not None]
-    if spec.undo_days < settings.min_undo_days:
-        return Refused("BelowFloor", f"undoDays is at least {settings.min_undo_days} here")
-    if spec.guard.max_percent > settings.max_percent:
-        return Refused("BelowFloor", f"guard.maxPercent is at most {settings.max_percent} here")
-    if any(one < settings.min_after_days for one in days):
-        return Refused("BelowFloor", f"afterDays is at least {settings.min_after_days} here")
-    return None
+    said = below(spec, Floors(settings.min_undo_days, settings.max_percent, settings.min_after_days))
+    return None if said is None else Refused("BelowFloor", said)
 
 
 def _said(error: Any) -> str:

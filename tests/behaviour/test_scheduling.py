@@ -10,6 +10,7 @@ from tests.behaviour.moments import upload
 from tests.behaviour.policies import GENEROUS, Governed, governed
 from tests.stacks import SQL, SQLITE, Stack
 
+from holdfast.errors import Invalid
 from holdfast.lifecycle.scheduling import tick
 from holdfast.lifecycle.standing import standing
 from holdfast.policies import folder
@@ -131,3 +132,20 @@ def test_suspended_deleted_and_unreadable_policies_do_nothing(stack: Stack) -> N
         at.move(hours=2)
         assert look(at) == 1
         assert statuses(at) == ["archived"]
+
+
+def test_no_policy_goes_below_the_installations_floors(stack: Stack) -> None:
+    with governed(stack, stack.user("ada"), policy_min_after_days=5) as at:
+        upload(at.http)
+        at.apply(archive={"afterDays": 4}, schedule="@hourly")
+        look(at)
+        at.move(days=6)
+        assert look(at) == 0
+        with pytest.raises(Invalid, match="afterDays is at least 5 here"):
+            at.sweep("archive")
+        assert (statuses(at), conditions(at)["Ready"]) == (["active"], "False")
+        at.apply(archive={"afterDays": 5}, schedule="@hourly")
+        look(at)
+        at.move(hours=1)
+        assert look(at) == 1
+        assert (statuses(at), conditions(at)["Ready"]) == (["archived"], "True")

@@ -30,6 +30,7 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="NAME or NAMESPACE/NAM
 @app.command()
 def apply(file: File, data: Data = None) -> None:
     """Make these policies the installation's, or change them."""
+    from holdfast.lifecycle.sweeping import below_floors
     from holdfast.policies import folder
     from holdfast.policies.schedule import BadSchedule
 
@@ -40,6 +41,8 @@ def apply(file: File, data: Data = None) -> None:
                 _check_schedule(policy)
             except BadSchedule as error:
                 raise Failure(f"{policy.key}: {error}.", USAGE) from None
+            if (said := below_floors(services, policy)) is not None:
+                raise Failure(f"{policy.key}: {said}.", USAGE)
         for policy in wanted:
             changed = folder.put(services.settings.policies_folder, policy)
             note(f"assetpolicy {policy.key} {'configured' if changed else 'unchanged'}")

@@ -6,7 +6,13 @@ from holdfast.lifecycle.planning import HELD, Plan
 from holdfast.lifecycle.sweeping import Outcome
 from holdfast.policies.report import Action, Amount, Report, State
 
-_STATES = {"done": State.DONE, "guarded": State.GUARDED, "stopped": State.STOPPED, "preview": State.PREVIEW}
+_STATES = {
+    "done": State.DONE,
+    "guarded": State.GUARDED,
+    "stopped": State.STOPPED,
+    "suspended": State.STOPPED,
+    "preview": State.PREVIEW,
+}
 
 
 def report(outcome: Outcome, policy: str, action: Action) -> Report:
@@ -22,7 +28,7 @@ def report(outcome: Outcome, policy: str, action: Action) -> Report:
         archived=done.items if action is Action.ARCHIVE else 0,
         condemned=done.items if action is Action.DESTROY else 0,
         held=done.skipped[HELD] + (0 if made is None else made.excluded[HELD]),
-        skipped=dict(done.skipped + (made.excluded if made is not None else done.skipped.__class__())),
+        skipped=dict(done.skipped if made is None else done.skipped + made.excluded),
         conflicts={} if made is None else dict(made.conflicts),
         seconds=round(outcome.seconds, 3),
         digest=None if made is None else made.digest,

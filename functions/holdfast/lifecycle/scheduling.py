@@ -19,7 +19,7 @@ from holdfast.clock import isoformat
 from holdfast.database.tables import policies, runs
 from holdfast.errors import Conflict, Problem
 from holdfast.lifecycle.runs import Cause, approved
-from holdfast.lifecycle.sweeping import Request, annotated, planned, rivals_of, sweep
+from holdfast.lifecycle.sweeping import Request, annotated, below_floors, planned, rivals_of, sweep
 from holdfast.policies import folder, inforce
 from holdfast.policies.due import Rule
 from holdfast.policies.model import AssetPolicy
@@ -75,7 +75,7 @@ def tick(services: Services, stopping: threading.Event) -> int:
     for policy in known.policies.values():
         if stopping.is_set():
             break
-        if policy.spec.suspend:
+        if policy.spec.suspend or below_floors(services, policy) is not None:
             continue
         _keep_previewed(services, policy, known.policies)
         if policy.enforcing:

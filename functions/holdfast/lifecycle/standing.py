@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Row, select
 
 from holdfast.database.tables import policies, runs
+from holdfast.lifecycle.sweeping import below_floors
 from holdfast.policies.conditions import Since, conditions, conflicting, enforcing, guard, ready
 from holdfast.policies.model import AssetPolicy
 from holdfast.policies.report import Action, Amount, State
@@ -66,26 +67,26 @@ def standing(services: Services, policy: AssetPolicy) -> Standing:
             newest = select(runs).where(runs.c.policy == policy.key, runs.c.action == str(action)).order_by(runs.c.id.desc())
             if (found := connection.execute(newest.limit(1)).first()) is not None:
                 latest[action] = found
-    return Standing(policy, status_of(policy, Known(row, latest), services.clock()))
+    return Standing(policy, status_of(policy, Known(row, latest), below_floors(services, policy), services.clock()))
 
 
-def status_of(policy: AssetPolicy, known: Known, now: datetime) -> Status:
-    """The status. Pure."""
+def status_of(policy: AssetPolicy, known: Known, below: str | None, now: datetime) -> Status:
+    """The status; ``below``: which of the installation's floors the policy does not keep. Pure."""
     changed = now if known.row is None else known.row.changed_at
     generation = 1 if known.row is None else known.row.generation
     ended = [run for run in known.latest.values() if run.finished_at is not None]
     last = max(ended, key=lambda run: run.id, default=None)
     waiting = [_waiting(action, run) for action, run in known.latest.items() if run.state == "guarded" and policy.enforcing]
     actions: dict[Action, ActionStatus] = {}
-    problem = ""
+    problem: tuple[str, str] | None = None if below is None else ("BelowFloor", below)
     for action, part in ((Action.ARCHIVE, policy.spec.archive), (Action.DESTROY, policy.spec.destroy)):
         if part is None:
             continue
         try:
             expression = resolve(policy.key, policy.spec.schedule, policy.spec.time_zone, action)
-            at = next_run(expression, policy.spec.time_zone, now) if policy.enforcing else None
+            at = next_run(expression, policy.spec.time_zone, now) if policy.enforcing and problem is None else None
         except BadSchedule as error:
-            problem = str(error)
+            problem = ("InvalidSchedule", str(error))
             continue
         actions[action] = ActionStatus(cron_job="", schedule=expression, next_run=at, **_planned(known, action))
     conflicts = [
@@ -113,8 +114,8 @@ def status_of(policy: AssetPolicy, known: Known, now: datetime) -> Status:
     )
     approve = f"holdfast policy approve {policy.key} {' '.join(one.digest for one in waiting)}"
     aspects = [
-        ready(policy, ("BadSchedule", problem) if problem else None, status),
-        enforcing(policy, policy.enforcing and not problem, status),
+        ready(policy, problem, status),
+        enforcing(policy, policy.enforcing and problem is None, status),
         guard(waiting, approve),
         conflicting(conflicts),
     ]

@@ -32,6 +32,7 @@ from holdfast.lifecycle.runs import Approval, Cause
 from holdfast.lifecycle.verifying import unfit
 from holdfast.policies import folder, inforce
 from holdfast.policies.due import Facts, Rule
+from holdfast.policies.floors import Floors, below
 from holdfast.policies.folder import Folder
 from holdfast.policies.model import APPROVE_PLAN, AssetPolicy
 from holdfast.policies.report import Action
@@ -84,6 +85,8 @@ def sweep(services: Services, source: Path, key: str, action: Action, asked: Req
     rule = Rule(policy)
     if not rule.acts(action):
         raise Invalid(f"{key} has no {action}.")
+    if (said := below_floors(services, policy)) is not None:
+        raise Invalid(f"{key} is not carried out: {said}.", slug="below-floor")
     if policy.spec.suspend:
         return Outcome("suspended")
     if asked.preview or not policy.enforcing:
@@ -116,6 +119,12 @@ def _told(services: Services, source: Path) -> tuple[object, Folder]:
         inforce.remember(services.database, known.policies.values(), services.clock())
         if _stamp(source) == stamp:
             return stamp, known
+
+
+def below_floors(services: Services, policy: AssetPolicy) -> str | None:
+    """What the installation asks of every policy and this one does not keep, in a sentence."""
+    settings = services.settings
+    return below(policy.spec, Floors(settings.policy_min_undo_days, settings.policy_max_percent, settings.policy_min_after_days))
 
 
 def _find(known: Folder, key: str) -> AssetPolicy:
