@@ -139,6 +139,8 @@ ONE_ODD = st.tuples(st.sampled_from(FIELDS), ODD).map(lambda one: {**SPEC, one[0
 @example(spec={**SPEC, "archive": None})
 @example(spec={**SPEC, "keepLast": "1"})
 @example(spec={**SPEC, "keepLast": True})
+@example(spec={**SPEC, "keepLast": 5.0})
+@example(spec={**SPEC, "keepLast": 5.5})
 def test_pydantic_and_the_api_server_accept_the_same(world: World, spec: dict[str, Any]) -> None:
     body = policy("any", world.namespace) | {"spec": spec}
     refused = refusal(world, body)

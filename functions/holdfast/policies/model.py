@@ -39,9 +39,15 @@ class _Part(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _without_nulls(cls, given: Any) -> Any:
-        """A field that is null is absent, and so at its default, as the API server has it."""
-        return {name: value for name, value in given.items() if value is not None} if isinstance(given, dict) else given
+    def _as_the_api_server_reads(cls, given: Any) -> Any:
+        """A field that is null is absent, and so at its default; a number without a fraction is whole, however it is written."""
+        if not isinstance(given, dict):
+            return given
+        return {
+            name: int(value) if isinstance(value, float) and value.is_integer() else value
+            for name, value in given.items()
+            if value is not None
+        }
 
 
 def _unique(items: list[str]) -> list[str]:
