@@ -157,7 +157,7 @@ def test_a_cronjob_of_somebody_else_is_never_touched(world: World) -> None:
         world.becomes("finished", "Ready", "False", "NameTaken")
         assert world.get(CRON_JOBS, name) == theirs
         assert world.condition("finished", "Enforcing") == ("False", "NotReady")
-        assert ("Warning", "NameTaken") in world.events("finished")
+        until(lambda: ("Warning", "NameTaken") in world.events("finished"))  # which comes after the status
         writes = len(operator.writes)
         world.annotate("finished", unrelated="x")
         world.cluster.delete(CRON_JOBS, theirs)
