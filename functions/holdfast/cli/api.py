@@ -30,14 +30,21 @@ LONGEST_WAIT = 30.0
 class Api:
     """One server, spoken to as one user or nobody. Raises Refusal for an error that it answers, Failure for no answer."""
 
-    def __init__(self, url: str, token: str | None = None, *, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self,
+        url: str,
+        token: str | None = None,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        timeout: httpx.Timeout | float = TIMEOUT,
+    ) -> None:
         headers = {"User-Agent": f"holdfast/{__version__}"}
         if token:
             headers["Authorization"] = f"Bearer {token}"
         self.url = url.rstrip("/")
         self._sleep = sleep
         with self._reaching():
-            self._client = httpx.Client(base_url=self.url, headers=headers, timeout=TIMEOUT)
+            self._client = httpx.Client(base_url=self.url, headers=headers, timeout=timeout)
 
     @classmethod
     def of(cls, credentials: Credentials) -> Self:

@@ -19,6 +19,7 @@ from holdfast.cli.failures import Failure
 HOST = "127.0.0.1"
 USUAL_PORT = 8000
 STARTS_WITHIN = 30.0
+ANSWERS_WITHIN = 5.0
 STOPS_WITHIN = 30.0
 
 
@@ -85,7 +86,7 @@ def running(data: Path, port: int) -> Iterator[Server]:
 
 def _wait(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
     deadline = time.monotonic() + STARTS_WITHIN
-    with Api(url) as api:
+    with Api(url, timeout=ANSWERS_WITHIN) as api:  # at a port that is taken somebody may listen and never answer
         while True:
             try:
                 api.call("GET", "/readyz")
