@@ -123,6 +123,7 @@ class Explorer:
                 await asyncio.gather(*(one(user) for user in users))
 
             asyncio.run(all_of_them())
+            self._recover_all()  # or what the preparation left to do would be done by whoever recovers first
             self._services.close()
 
         return [Stage(user, so_far) for user, so_far in live(prepare).said]
