@@ -21,6 +21,7 @@ from holdfast.holds import covering
 from holdfast.identity.access import Claims, authorise
 from holdfast.identity.users import end
 from holdfast.jobs.queue import enqueue
+from holdfast.policies.due import LIVE
 from holdfast.usage import counters
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 BATCH = 500
 """Assets whose versions one transaction condemns."""
-LIVE = ("active", "archived")
 CONDEMN = "condemn-workspace"
 """The job that goes on with a large workspace."""
 

@@ -10,9 +10,7 @@ from sqlalchemy import Connection, select
 from holdfast.assets import dates
 from holdfast.clock import isoformat
 from holdfast.database.tables import versions
-from holdfast.policies.due import TTL, Facts, Opinion, Rule, ends
-
-LIVE = ("active", "archived")
+from holdfast.policies.due import LIVE, TTL, Facts, Opinion, Rule, ends
 
 
 def expires(version: Any, branch: str, rules: Sequence[Rule], rank: int) -> Opinion | None:

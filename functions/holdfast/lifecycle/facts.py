@@ -18,9 +18,8 @@ from holdfast.database.direct import Direct
 from holdfast.database.portable import moment
 from holdfast.database.tables import versions
 from holdfast.database.types import among
-from holdfast.policies.due import Facts
+from holdfast.policies.due import LIVE, Facts
 
-LIVE = ("active", "archived")
 PAGE = 5000
 """Rows that one statement reads."""
 

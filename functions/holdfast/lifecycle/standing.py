@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Row, select
 
-from holdfast.database.tables import policies, runs
+from holdfast.database.tables import policies
+from holdfast.lifecycle import runs
 from holdfast.lifecycle.sweeping import below_floors
 from holdfast.policies.conditions import Since, conditions, conflicting, enforcing, guard, ready
 from holdfast.policies.model import AssetPolicy
@@ -62,11 +63,8 @@ def standing(services: Services, policy: AssetPolicy) -> Standing:
         row = connection.execute(
             select(policies).where(p.namespace == policy.metadata.namespace, p.name == policy.metadata.name)
         ).first()
-        latest = {}
-        for action in Action:
-            newest = select(runs).where(runs.c.policy == policy.key, runs.c.action == str(action)).order_by(runs.c.id.desc())
-            if (found := connection.execute(newest.limit(1)).first()) is not None:
-                latest[action] = found
+        newest = {action: runs.latest(connection, policy.key, action) for action in Action}
+    latest = {action: run for action, run in newest.items() if run is not None}
     return Standing(policy, status_of(policy, Known(row, latest), below_floors(services, policy), services.clock()))
 
 

@@ -27,6 +27,10 @@ FROM = {Action.ARCHIVE: "active", Action.DESTROY: "archived"}
 """The status that a version has before."""
 
 
+LIVE = tuple(FROM.values())
+"""The statuses of live versions."""
+
+
 class Facts(NamedTuple):
     """What decides about a live version: active or archived. TTLs in days, moments aware, ``bytes`` of all its files."""
 

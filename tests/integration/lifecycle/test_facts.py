@@ -17,7 +17,7 @@ from holdfast.database.engine import Database
 from holdfast.database.tables import assets, versions, workspaces
 from holdfast.lifecycle import facts
 from holdfast.lifecycle.planning import plan
-from holdfast.policies.due import Facts, Rule
+from holdfast.policies.due import LIVE, Facts, Rule
 from holdfast.policies.report import Action
 from holdfast.policies.validating import validated
 
@@ -82,7 +82,7 @@ def write(database: Database, given_assets: dict[str, list[dict[str, Any]]]) -> 
             for number, kind in reversed([*enumerate(given_assets[path], 1)]):
                 id_ = asset_id * 100 + number
                 connection.execute(insert(versions).values(id=id_, **_row(asset_id, number, path, kind)))
-                if kind["status"] in facts.LIVE:
+                if kind["status"] in LIVE:
                     rank += 1
                     told = {name: value for name, value in kind.items() if name != "total_bytes"}
                     known = {"id": id_, "asset_id": asset_id, "number": number, "workspace": SPACE, "asset_path": path}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from alembic import op
 from sqlalchemy import (
     JSON,
@@ -10,50 +12,35 @@ from sqlalchemy import (
     Column,
     ForeignKey,
     Index,
-    Integer,
-    MetaData,
     Table,
     UniqueConstraint,
     false,
     text,
 )
-from sqlalchemy.schema import SchemaItem
 
+from holdfast.database.tables.base import Id, empty, table_in
 from holdfast.database.types import UtcDateTime, ascii_id, exact
 
 revision = "0003"
 down_revision = "0002"
 
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
+metadata = empty()
+_table = partial(table_in, metadata)
 
-_Id = BigInteger().with_variant(Integer, "sqlite")
-
-
-def _table(name: str, *columns: SchemaItem) -> Table:
-    return Table(name, metadata, *columns, mysql_engine="InnoDB", mysql_charset="utf8mb4", mysql_collate="utf8mb4_bin")
-
-
-_there = [Table(name, metadata, Column("id", _Id, primary_key=True)) for name in ("workspaces", "users", "versions")]
+_there = [Table(name, metadata, Column("id", Id, primary_key=True)) for name in ("workspaces", "users", "versions")]
 
 _made = [
     _table(
         "holds",
-        Column("id", _Id, primary_key=True, autoincrement=True),
+        Column("id", Id, primary_key=True, autoincrement=True),
         Column("hold_id", ascii_id(32), nullable=False, unique=True),
-        Column("workspace_id", _Id, ForeignKey("workspaces.id")),
+        Column("workspace_id", Id, ForeignKey("workspaces.id")),
         Column("matter", exact(256), nullable=False),
         Column("reason", exact(1000), nullable=False),
         Column("selector", JSON, nullable=False),
         Column("state", ascii_id(16), nullable=False),
         Column("platform", Boolean, nullable=False, server_default=false()),
-        Column("user_id", _Id, ForeignKey("users.id"), nullable=False),
+        Column("user_id", Id, ForeignKey("users.id"), nullable=False),
         Column("placed_by", exact(64), nullable=False),
         Column("idempotency_key", exact(255)),
         Column("until", UtcDateTime),
@@ -73,8 +60,8 @@ _made = [
     ),
     _table(
         "hold_versions",
-        Column("hold", _Id, ForeignKey("holds.id"), primary_key=True),
-        Column("version", _Id, ForeignKey("versions.id"), primary_key=True),
+        Column("hold", Id, ForeignKey("holds.id"), primary_key=True),
+        Column("version", Id, ForeignKey("versions.id"), primary_key=True),
         Index(None, "version"),
     ),
 ]
