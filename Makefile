@@ -1,12 +1,15 @@
 # Two commands do everything: `make run` (the main job on the embedded default) and `make test`.
 #   make run ARGS=--exit            the demo, without leaving its server up
 #   make test PYTEST_ARGS='-k ttl'  linters, types, then these tests
+#   make test WORKERS=0             one test after the other
 # Needed: Python 3.11 and make. `make setup`, which the others call, brings uv (into .uv/, unless it is on PATH) and the packages.
 .PHONY: setup run test lint bench format clean
 .DEFAULT_GOAL := setup
 
 PYTHON ?= python3
 BIN := .venv/bin
+# Processes that share the tests, each with its own servers. One of them is on the cluster for long, and mostly waits.
+WORKERS ?= $(shell expr $$(nproc 2>/dev/null || echo 1) + 1)
 BYTECODE = $(BIN)/python -m compileall -q functions  # or `holdfast` would be compiled anew at each start, where .pyc are not written
 # uv trusts what the machine trusts (a company's proxy, say), like Debian's pip; without such a file, what it brings.
 export UV_SYSTEM_CERTS ?= $(if $(wildcard /etc/ssl/certs/ca-certificates.crt),true,false)
@@ -29,7 +32,7 @@ test: setup
 	$(MAKE) --no-print-directory lint; linted=$$?; \
 	wait $$! || { echo "not every server could be brought (build/servers.log):"; tail -n 20 build/servers.log; }; \
 	exit $$linted
-	$(BIN)/pytest $(PYTEST_ARGS)
+	$(BIN)/pytest -n $(WORKERS) --dist loadgroup $(PYTEST_ARGS)
 
 lint:
 	$(BIN)/ruff format --check .

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 
 import pytest
 from hypothesis import settings
@@ -16,6 +16,8 @@ from tests.servers.seaweedfs import SeaweedFS
 from tests.stacks import databases, lakefs_standin, stack
 
 __all__ = ["databases", "lakefs_standin", "stack"]
+
+TOLD = "told"
 
 settings.register_profile("holdfast", deadline=None)  # no test fails because the machine is busy
 settings.load_profile("holdfast")
@@ -44,6 +46,37 @@ def lakefs(seaweedfs: SeaweedFS) -> Iterator[LakeFS]:
 @pytest.fixture(scope="session")
 def kubernetes() -> Iterator[Kubernetes]:
     yield from running(Kubernetes.start)
+
+
+@pytest.fixture
+def tell(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
+    """Says a line about a long test on the terminal when it has ended, in whichever process it runs."""
+    return lambda line: record_property(TOLD, line)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
+    """There may be one cluster on a machine: the tests on it go one after the other (``--dist loadgroup``)."""
+    for item in items:
+        if "kubernetes" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("kubernetes"))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(_Telling(config))
+
+
+class _Telling:
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        terminal = self._config.pluginmanager.get_plugin("terminalreporter")
+        if report.when == "call" and isinstance(terminal, pytest.TerminalReporter):
+            for name, line in report.user_properties:
+                if name == TOLD:
+                    terminal.ensure_newline()
+                    terminal.write_line(str(line))
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -44,7 +44,10 @@ class RunServers:
         return server
 
 
-@pytest.mark.parametrize("name", ROWS)
+ON_A_CLUSTER = pytest.mark.xdist_group("kubernetes")
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=ON_A_CLUSTER if name == "P10" else ()) for name in ROWS])
 def test_each_bench_measures_both_sides(name: str, request: pytest.FixtureRequest) -> None:
     results = ROWS[name].run(RunServers(request), SMALL)
     assert results

@@ -85,6 +85,7 @@ class Explorer:
             for data in (b"1", b"2"):
                 http.post("/fileupload", files={"primary_file": ("warm.txt", data)})
             settle(warm)
+            purge(warm)
         warm.database.close()
         vars(self._services)["database"] = warm.database  # its engine knows the statements' SQL by now
         assert self._services.versions

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import pytest
@@ -67,7 +67,7 @@ class Sweeps(Explorer):
 @pytest.mark.parametrize("work", WORKS, ids=lambda work: work.name)
 @pytest.mark.parametrize("stack", [SQLITE, SQL], indirect=True)
 def test_a_sweep_dies_at_every_fail_point(
-    stack: Stack, work: Work, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    stack: Stack, work: Work, monkeypatch: pytest.MonkeyPatch, tell: Callable[[str], None]
 ) -> None:
     few_at_once(monkeypatch.setattr)
     began, sweeps = time.monotonic(), Sweeps(stack)
@@ -77,9 +77,8 @@ def test_a_sweep_dies_at_every_fail_point(
     assert singles == len(course) > 0
     if EVERY_PAIR or stack.name == SQLITE or work.name in PAIRED:
         die(sweeps, work, list(pairs_of(traces)))
-    with capsys.disabled():
-        pairs = f"{sweeps.schedules - singles} pairs ({'all' if EVERY_PAIR else 'by kind'})"
-        print(f"\n{stack.name}, {work.name}: {singles} schedules, {pairs}, {time.monotonic() - began:.0f} s", end=" ")
+    pairs = f"{sweeps.schedules - singles} pairs ({'all' if EVERY_PAIR else 'by kind'})"
+    tell(f"{stack.name}, {work.name}: {singles} schedules, {pairs}, {time.monotonic() - began:.0f} s")
     assert sweeps.missed == []
 
 

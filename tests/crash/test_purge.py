@@ -50,7 +50,7 @@ def erased_once(stack: Stack) -> None:
 
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("stack", [SQLITE, SQL], indirect=True)
-def test_a_purge_dies_at_every_fail_point(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_purge_dies_at_every_fail_point(stack: Stack, tell: Callable[[str], None]) -> None:
     explorer = Explorer(stack, NOW)
     course = explorer.course(PURGE)
     assert [version["phase"] for version in course.before] == ["condemned"]
@@ -70,8 +70,7 @@ def test_a_purge_dies_at_every_fail_point(stack: Stack, capsys: pytest.CaptureFi
     if pairs:
         erased_once(stack)
     explorer.settle()
-    with capsys.disabled():
-        print(f"\n{stack.name}, purge: {singles} schedules, {explorer.schedules - singles} pairs", end=" ")
+    tell(f"{stack.name}, purge: {singles} schedules, {explorer.schedules - singles} pairs")
     assert len(explorer.missed) < explorer.schedules / 10
 
 

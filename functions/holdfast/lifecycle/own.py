@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import ColumnElement, and_, or_, select
 
 from holdfast.database.tables import versions, workspaces
 from holdfast.errors import Conflict
@@ -65,9 +65,10 @@ class _Round:
 
     def _batches(self) -> Done:
         total = Done()
+        due = select(_v.id).where(_v.workspace_id == workspaces.c.id, self._ripe()).exists()
+        wanted = select(workspaces.c.id, workspaces.c.name).where(workspaces.c.state == "active", due)
         with self._services.database.read() as connection:
-            active = workspaces.c.state == "active"
-            there = connection.execute(select(workspaces.c.id, workspaces.c.name).where(active)).all()
+            there = connection.execute(wanted).all()
         for workspace in there:
             for ids in self._due(workspace.id, workspace.name):
                 if not self._order.run:
@@ -82,11 +83,16 @@ class _Round:
         hit("sweep.begin.after")
         self._order = replace(self._order, run=run)
 
+    def _ripe(self) -> ColumnElement[bool]:
+        """Whether a version's date has come. Not whether it goes: a policy may be about it."""
+        date, ttl = _WHEN[self._order.action]
+        return and_(_v.status == FROM[self._order.action], date <= self._order.as_of, ttl.is_not(None))
+
     def _due(self, workspace_id: int, workspace: str) -> Iterator[list[int]]:
         """Batches of row ids of what is due by the policies as they are then; each version once, whatever becomes of it."""
         order = self._order
-        date, ttl = _WHEN[order.action]
-        ripe = and_(_v.workspace_id == workspace_id, _v.status == FROM[order.action], date <= order.as_of, ttl.is_not(None))
+        date, _ = _WHEN[order.action]
+        ripe = and_(_v.workspace_id == workspace_id, self._ripe())
         after: Any = None
         while True:
             found = select(_v.id, _v.asset_id, date.label("date")).where(ripe).order_by(date, _v.id).limit(self._pace.size)
