@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator
 
 import pytest
 from hypothesis import settings
@@ -54,12 +54,10 @@ def tell(record_property: Callable[[str, object], None]) -> Callable[[str], None
     return lambda line: record_property(TOLD, line)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
+def pytest_itemcollected(item: pytest.Item) -> None:
     """There may be one cluster on a machine: the tests on it go one after the other (``--dist loadgroup``)."""
-    for item in items:
-        if "kubernetes" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("kubernetes"))
+    if "kubernetes" in getattr(item, "fixturenames", ()):
+        item.add_marker(pytest.mark.xdist_group("kubernetes"))
 
 
 def pytest_configure(config: pytest.Config) -> None:

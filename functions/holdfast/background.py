@@ -26,7 +26,7 @@ from holdfast.jobs.worker import Handler, Worker
 from holdfast.lifecycle import purging, undoing
 from holdfast.lifecycle import upkeep as lifecycle_upkeep
 from holdfast.lifecycle.own import sweep_own
-from holdfast.lifecycle.scheduling import LOOK_SECONDS, tick
+from holdfast.lifecycle.scheduling import LOOK_SECONDS, MOUNT_SECONDS, look, tick
 from holdfast.services import Services
 from holdfast.stopping import asked_to_stop
 
@@ -106,8 +106,10 @@ def parts(services: Services, *, scheduling: bool) -> list[tuple[Callable[[], No
     ]
     if settings.purge_seconds:
         repeated.append(Repeating("purge", lambda stopping: _purge(services, stopping), settings.purge_seconds))
-    if scheduling:
-        repeated.append(Repeating("scheduling", partial(tick, services), LOOK_SECONDS))
+    if scheduling and settings.scheduler:
+        repeated.append(Repeating("scheduling", partial(tick, services, told={}), LOOK_SECONDS))
+    else:
+        repeated.append(Repeating("forgetting of policies", lambda _stopping: look(services), MOUNT_SECONDS / 5))
     return [(worker.start, worker.stop), *((one.start, one.stop) for one in repeated)]
 
 

@@ -94,6 +94,7 @@ class Settings(BaseSettings):
         None,
         description="Folder of AssetPolicies, one YAML file each. Empty: `policies` under `data`.",
     )
+    scheduler: bool = Field(True, description="Whether the server runs policies at their times. `false` where CronJobs do.")
     verify_before_destroy: Literal["full", "sampled", "off"] = Field(
         "full", description="Which versions' bytes are read and hashed again before a policy may condemn them."
     )

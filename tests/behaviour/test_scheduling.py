@@ -11,9 +11,10 @@ from tests.behaviour.policies import GENEROUS, Governed, governed
 from tests.stacks import SQL, SQLITE, Stack
 
 from holdfast.errors import Invalid
+from holdfast.lifecycle import scheduling
 from holdfast.lifecycle.scheduling import tick
 from holdfast.lifecycle.standing import standing
-from holdfast.policies import folder
+from holdfast.policies import folder, inforce
 
 pytestmark = pytest.mark.parametrize("stack", [SQLITE, SQL], indirect=True)
 
@@ -111,7 +112,7 @@ def test_policies_that_disagree_are_told_of(stack: Stack) -> None:
         assert told(at)["conflicts"] == [{"policy": "default/slow", "action": "archive", "items": 1}]
 
 
-def test_suspended_deleted_and_unreadable_policies_do_nothing(stack: Stack) -> None:
+def test_suspended_deleted_and_unreadable_policies_do_nothing(stack: Stack, caplog: pytest.LogCaptureFixture) -> None:
     with governed(stack, stack.user("ada")) as at:
         upload(at.http)
         suspended = at.apply(archive={"afterDays": 0}, schedule="@hourly", suspend=True)
@@ -122,7 +123,10 @@ def test_suspended_deleted_and_unreadable_policies_do_nothing(stack: Stack) -> N
         broken = at.services.settings.policies_folder / "default.broken.yaml"
         broken.write_text("spec: {")
         at.move(hours=2)
-        assert look(at) == 0, "what cannot be read may be what keeps the others' versions"
+        told: dict[str, str] = {}
+        for _ in range(2):
+            assert tick(at.services, threading.Event(), told) == 0, "what cannot be read may be what keeps the others' versions"
+        assert caplog.text.count("default.broken.yaml") == 1, "said once"
         broken.unlink()
         folder.remove(at.services.settings.policies_folder, suspended)
         assert look(at) == 0
@@ -149,3 +153,25 @@ def test_no_policy_goes_below_the_installations_floors(stack: Stack) -> None:
         at.move(hours=1)
         assert look(at) == 1
         assert (statuses(at), conditions(at)["Ready"]) == (["archived"], "True")
+
+
+def test_where_cronjobs_run_policies_the_worker_forgets_those_that_are_gone(stack: Stack) -> None:
+    with governed(stack, stack.user("ada")) as at:
+        one, other = at.apply(archive={"afterDays": 9}), at.apply("other", archive={"afterDays": 9})
+        mounted = at.services.settings.policies_folder
+        look(at)  # as the policies' jobs told
+
+        def known() -> set[str]:
+            with stack.database.read() as connection:
+                return {rule.key for rule in inforce.enforcing(connection)}
+
+        folder.remove(mounted, other)
+        worker = stack.services(at.clock, policies=mounted)
+        assert scheduling.look(worker) == 0
+        assert known() == {one.key, other.key}, "the mount may be behind what a job was told"
+        at.move(minutes=6)
+        assert scheduling.look(at.services) == 0, "nothing was mounted"
+        (mounted / "default.broken.yaml").write_text("spec: {")
+        assert scheduling.look(worker) == 0, "what cannot be read may be the other"
+        (mounted / "default.broken.yaml").unlink()
+        assert (scheduling.look(worker), known()) == (1, {one.key})

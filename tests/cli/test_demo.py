@@ -33,7 +33,11 @@ def test_it_does_the_main_job_and_ends(holdfast: Program) -> None:
 
 def test_it_leaves_the_server_up_until_it_is_interrupted(holdfast: Program) -> None:
     with subprocess.Popen(
-        [HOLDFAST, "demo"], cwd=holdfast.cwd, env=holdfast.variables(), stdout=subprocess.PIPE, text=True
+        ["env", "--default-signal=INT", HOLDFAST, "demo"],  # a test run in the background ignores it
+        cwd=holdfast.cwd,
+        env=holdfast.variables(),
+        stdout=subprocess.PIPE,
+        text=True,
     ) as demo:
         assert demo.stdout is not None
         told = ""
@@ -62,6 +66,21 @@ def test_a_server_that_does_not_start_is_one_clear_line(holdfast: Program) -> No
     with socket.create_server(("127.0.0.1", 0)) as other:
         ended = holdfast("demo", "--exit", "--port", str(other.getsockname()[1]), code=1)
     assert "cannot listen" in ended.stderr
+
+
+def test_two_at_once_each_have_a_server_of_their_own(tmp_path: Path) -> None:
+    demos = [
+        subprocess.Popen(
+            [HOLDFAST, "demo", "--exit"], env=Program(tmp_path, tmp_path).variables(), stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(2)
+    ]
+    told = [demo.communicate()[0] for demo in demos]
+    assert [demo.returncode for demo in demos] == [0, 0], told
+    first, second = (re.search(r"serves (\S+),", one) for one in told)
+    assert first
+    assert second
+    assert first[1] != second[1]
 
 
 def test_make_run_ends_in_the_demo(holdfast: Program) -> None:

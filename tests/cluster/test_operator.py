@@ -30,6 +30,8 @@ def test_a_policy_becomes_two_cronjobs_and_a_status_that_says_so(world: World) -
     world.policy(mode="Enforce", schedule="15 3 * * *", timeZone="Europe/Berlin")
     with world.operator():
         until(lambda: world.status("finished").get("nextRun"))
+        until(lambda: list(world.bundle()) == [f"{world.namespace}.finished.yaml"])
+        world.becomes("finished", "Enforcing", "True", "Enforcing")
         cron_jobs, status = world.cron_jobs(), world.status("finished")
     assert {action: one["spec"]["schedule"] for action, one in cron_jobs.items()} == {
         "archive": "15 3 * * *",
@@ -44,8 +46,6 @@ def test_a_policy_becomes_two_cronjobs_and_a_status_that_says_so(world: World) -
         assert owner["kind"] == "AssetPolicy"
     assert status["observedGeneration"] == 1
     assert status["nextRun"] == min(status["archive"]["nextRun"], status["destroy"]["nextRun"])
-    assert world.condition("finished", "Enforcing") == ("True", "Enforcing")
-    assert list(world.bundle()) == [f"{world.namespace}.finished.yaml"]
 
 
 def test_kubectl_shows_the_policy_at_a_glance(world: World) -> None:

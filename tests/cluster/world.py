@@ -23,7 +23,7 @@ from holdfast_operator.cluster import CONFIG_MAPS, CRON_JOBS, EVENTS, JOBS, PODS
 from tests.servers.kubernetes import Kubernetes
 
 T = TypeVar("T")
-PATIENCE = 60.0
+PATIENCE = 120.0
 
 NOWHERE = {"holdfast.dev/test": "nowhere"}
 """Nodes on which the Jobs' pods run: none, so that the tests may write what a kubelet would."""

@@ -2,7 +2,7 @@
 
 A document's ```bash blocks are one shell script. Its line `holdfast serve …` is the server, which is started first, on a free port,
 with the settings that the line sets; whatever cannot run here carries another fence. The operator's guide runs in a
-cluster instead.
+cluster instead, and the ```sh blocks of the lifecycle guide on one with a node.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from tests.servers.process import Process, answers, free_ports, fresh_folder
 from tests.stacks import LAKEFS, STANDIN, Stack
 
 GUIDES = ROOT / "docs" / "guides"
-STACKS, OPERATOR = GUIDES / "deployment-stacks.md", GUIDES / "operator.md"
+STACKS, OPERATOR, LIFECYCLE = GUIDES / "deployment-stacks.md", GUIDES / "operator.md", GUIDES / "lifecycle.md"
+PROGRAM, STAND_INS = ROOT / "images" / "program.Dockerfile", ROOT / "tests" / "cluster" / "images"
 DOCUMENTS = [ROOT / "README.md", *sorted(GUIDES.glob("*.md"))]
 ADDRESS = "127.0.0.1:8000"
 
@@ -41,15 +42,35 @@ def test_the_stacks_guide_runs_on_servers(stack: Stack, tmp_path: Path) -> None:
 
 
 def test_the_operators_guide_runs_on_a_cluster(kubernetes: Kubernetes, tmp_path: Path) -> None:
-    config = tmp_path / "kubeconfig"  # which the guide changes
-    config.write_text(kubernetes.kubectl("config", "view", "--raw", "--output=json"))
     namespace = f"holdfast-demo-{secrets.token_hex(4)}"
     named = shell(OPERATOR).replace("holdfast-demo", namespace)
-    paths = {"HOME": str(tmp_path), "PATH": f"{sysconfig.get_path('scripts')}:{os.environ['PATH']}", "KUBECONFIG": str(config)}
-    try:
-        execute(OPERATOR, named, tmp_path, {**os.environ, **paths})
-    finally:
-        kubernetes.kubectl("delete", "namespace", namespace, "--wait=false", "--ignore-not-found")
+    with as_its_user(kubernetes, tmp_path) as environment:
+        try:
+            execute(OPERATOR, named, tmp_path, environment)
+        finally:
+            kubernetes.kubectl("delete", "namespace", namespace, "--wait=false", "--ignore-not-found")
+
+
+@pytest.mark.timeout(1800)
+def test_the_lifecycle_guide_runs_in_a_cluster(kubernetes: Kubernetes, tmp_path: Path) -> None:
+    """The whole way: pods archive, destroy and purge what is in MariaDB and SeaweedFS."""
+    kubernetes.add_node()
+    kubernetes.image("mariadb:11.8", STAND_INS, STAND_INS / "mariadb.Dockerfile")
+    kubernetes.image("holdfast/worker:dev", ROOT, PROGRAM)
+    kubernetes.image("holdfast/operator:dev", ROOT, PROGRAM, EXTRAS="operator")
+    (tmp_path / "k8s").symlink_to(ROOT / "k8s")
+    [port] = free_ports(1)
+    commands = shell(LIFECYCLE, "sh").replace(ADDRESS, f"127.0.0.1:{port}").replace(" 8000:80 ", f" {port}:80 ")
+    with as_its_user(kubernetes, tmp_path) as environment:
+        try:
+            execute(LIFECYCLE, commands, tmp_path, environment)
+        except AssertionError:
+            for what in ("get apol,cronjobs,jobs,pods -o wide", "get events --sort-by=.lastTimestamp", "logs deployment/holdfast"):
+                print(kubernetes.asked([*what.split(), "-n", "holdfast"], None, check=False).stdout)
+            raise
+        finally:
+            kubernetes.kubectl("delete", "--wait=false", "--ignore-not-found", "-f", str(ROOT / "k8s" / "operator"))
+            kubernetes.kubectl("delete", "namespace", "holdfast", "--wait=false", "--ignore-not-found")
 
 
 def test_the_readme_says_make_run_and_make_test_which_ci_calls() -> None:
@@ -79,14 +100,23 @@ def run(document: Path, folder: Path, settings: Mapping[str, str]) -> None:
         execute(document, commands, folder, {**environment, "HOLDFAST_URL": f"http://{address}"})
 
 
-def shell(document: Path) -> str:
+@contextmanager
+def as_its_user(kubernetes: Kubernetes, home: Path) -> Iterator[Mapping[str, str]]:
+    """The environment of somebody at a shell who may do everything in the cluster, and whose KUBECONFIG he may change."""
+    config = home / "kubeconfig"
+    config.write_text(kubernetes.kubectl("config", "view", "--raw", "--output=json"))
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("HOLDFAST_", "XDG_"))}
+    yield clean | {"HOME": str(home), "PATH": f"{sysconfig.get_path('scripts')}:{os.environ['PATH']}", "KUBECONFIG": str(config)}
+
+
+def shell(document: Path, fence: str = "bash") -> str:
     """Its commands."""
-    return "\n".join(re.findall(r"^```bash\n(.*?)^```", document.read_text(), re.MULTILINE | re.DOTALL))
+    return "\n".join(re.findall(rf"^```{fence}\n(.*?)^```", document.read_text(), re.MULTILINE | re.DOTALL))
 
 
 def execute(document: Path, script: str, folder: Path, environment: Mapping[str, str]) -> None:
     ended = subprocess.run(
-        ["bash", "-euo", "pipefail", "-x", "-c", script],
+        ["bash", "-euo", "pipefail", "-x", "-c", f"trap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n{script}"],
         cwd=folder,
         env=environment,
         stdin=subprocess.DEVNULL,

@@ -1,4 +1,4 @@
-"""Kubernetes 1.34, its control plane: objects are stored, validated and controlled, and no pod ever starts.
+"""Kubernetes 1.34, its control plane: objects are stored, validated and controlled, and no pod starts before a node is added.
 
 `HOLDFAST_TEST_KUBECONFIG` names the KUBECONFIG of a cluster that already runs (kind, say), in which the tests may make namespaces,
 cluster roles and the CustomResourceDefinition. Else the folder of shared tools beside the repository starts one, if it is there.
@@ -43,7 +43,8 @@ class Kubernetes:
         program("kubectl", "install kubectl")
         if running := os.environ.get("HOLDFAST_TEST_KUBECONFIG"):
             return cls(Path(running))
-        tool = Path(os.environ.get("HOLDFAST_TEST_CLUSTER", str(CLUSTER)))
+        tool = cls._tool()
+        assert tool
         if not tool.exists() or os.getuid() != 0:
             raise ServerMissingError(f"no Kubernetes here: {HOW}")
         status = subprocess.run([tool, "status"], check=False, capture_output=True, text=True)
@@ -55,6 +56,21 @@ class Kubernetes:
         started = folder / "started"
         process.wait_until(lambda: started.exists() and "KUBECONFIG=" in started.read_text(), FIRST_TIME)
         return cls(kubeconfig(started.read_text()), process.stop)
+
+    def add_node(self) -> None:
+        """From now on pods run, in half a minute. A cluster that was named has its nodes."""
+        if tool := self._tool():
+            subprocess.run([tool, "up"], check=True, capture_output=True, text=True)
+
+    def image(self, tag: str, context: Path, dockerfile: Path, **arguments: str) -> None:
+        """Makes an image and brings it to the node, within two minutes. On a cluster that was named it has to be there."""
+        if tool := self._tool():
+            given = [part for name, value in arguments.items() for part in ("--build-arg", f"{name}={value}")]
+            subprocess.run([tool, "build", tag, context, "-f", dockerfile, *given], check=True, capture_output=True, text=True)
+
+    @staticmethod
+    def _tool() -> Path | None:
+        return None if os.environ.get("HOLDFAST_TEST_KUBECONFIG") else Path(os.environ.get("HOLDFAST_TEST_CLUSTER", str(CLUSTER)))
 
     def kubectl(self, *arguments: str, given: str | None = None) -> str:
         """What it prints. Raises CalledProcessError, with `stderr`."""

@@ -10,7 +10,7 @@ import logging
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 5.0
 """Between two looks at the folder and the clock."""
+MOUNT_SECONDS = 300
+"""Longer than a kubelet takes to bring a changed ConfigMap to those who have mounted it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +64,29 @@ def due(policy: AssetPolicy, served: Mapping[Action, Served], now: datetime) -> 
     return found
 
 
-def tick(services: Services, stopping: threading.Event) -> int:
-    """One look: how many runs it started. Raises Unavailable."""
+def look(services: Services) -> int:
+    """Where others run the policies: forgets those that are no longer in the folder that they are mounted into. How many. Else one
+    that was removed after its last job would keep the assets' own TTLs waiting for it. Raises Unavailable."""
+    source = services.settings.policies
+    if source is None or not source.is_dir():  # nothing was mounted, which says nothing
+        return 0
+    known = folder.read(source)
+    if known.wrong:
+        return 0
+    return inforce.forget(services.database, known.policies.keys(), services.clock() - timedelta(seconds=MOUNT_SECONDS))
+
+
+def tick(services: Services, stopping: threading.Event, told: dict[str, str] | None = None) -> int:
+    """One look: how many runs it started. ``told``: what earlier looks found wrong, and have said. Raises Unavailable."""
     source, clock = services.settings.policies_folder, services.clock
     known = folder.read(source)
+    told = {} if told is None else told
+    for name in told.keys() - known.wrong.keys():
+        del told[name]
     for name, message in known.wrong.items():
-        log.error("%s is no AssetPolicy that can be read: %s", name, message)
+        if told.get(name) != message:
+            told[name] = message
+            log.error("%s is no AssetPolicy that can be read, so no policy is run: %s", name, message)
     if known.wrong:
         return 0  # it may be the one that keeps what the others would destroy
     inforce.remember(services.database, known.policies.values(), clock())

@@ -7,13 +7,13 @@ job, writes here what it found.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import Connection, and_, delete, insert, select, true, update
+from sqlalchemy import Connection, and_, delete, insert, or_, select, true, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.pool import Pool
 
@@ -47,6 +47,20 @@ def remember(database: Database, policies: Iterable[AssetPolicy], now: datetime)
     while _differs(database, wanted):  # mostly nothing has changed, and then nothing is written
         with suppress(IntegrityError):  # another process was telling the same at the same time
             database.write(act)
+
+
+def forget(database: Database, there: Collection[str], before: datetime) -> int:
+    """Forgets the policies whose keys are not ``there``, unless they were told, or told otherwise, after ``before``: who looks at a
+    mounted ConfigMap may see an older one than a job was told of. How many that were."""
+
+    def act(connection: Connection) -> int:
+        known = [(row.namespace, row.name) for row in connection.execute(select(t.c.namespace, t.c.name))]
+        gone = [_is(key) for key in known if f"{key[0]}/{key[1]}" not in there]
+        return connection.execute(delete(t).where(or_(*gone), t.c.changed_at < before)).rowcount if gone else 0
+
+    with database.read() as connection:
+        known = {f"{row.namespace}/{row.name}" for row in connection.execute(select(t.c.namespace, t.c.name))}
+    return database.write(act) if known - set(there) else 0
 
 
 def note_preview(database: Database, policy: AssetPolicy, summaries: Mapping[str, Any]) -> None:

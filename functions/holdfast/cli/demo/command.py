@@ -36,7 +36,7 @@ def demo(
     signal.signal(signal.SIGTERM, _interrupted)
     with ExitStack() as stack:
         place = data or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="holdfast-demo-")))
-        running = stack.enter_context(server.running(place, port or server.free_port()))
+        running = stack.enter_context(server.running(place, port))
         console.print(
             f"[bold]Holdfast[/] serves {running.url}, ready after {running.ready_after:.1f} s; its data is in {place}.",
             soft_wrap=True,

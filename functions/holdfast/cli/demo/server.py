@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -21,6 +21,7 @@ USUAL_PORT = 8000
 STARTS_WITHIN = 30.0
 ANSWERS_WITHIN = 5.0
 STOPS_WITHIN = 30.0
+_READY = re.compile(r"^Holdfast is ready: (\S+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,27 +43,37 @@ class Server:
         return subprocess.run(_program(*arguments), env=_environment(self.data), capture_output=True, text=True, check=False)  # noqa: S603
 
 
-def free_port() -> int:
-    """The usual port, or another one when somebody listens there."""
-    for port in (USUAL_PORT, 0):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((HOST, port))
-            except OSError:
-                continue
-            return int(probe.getsockname()[1])
-    raise Failure("There is no free port.")
-
-
 @contextmanager
-def running(data: Path, port: int) -> Iterator[Server]:
-    """A server on the folder ``data``, which ends with the block. Raises Failure when it does not start."""
+def running(data: Path, port: int | None) -> Iterator[Server]:
+    """A server on the folder ``data``, which ends with the block: at ``port``; without one at the usual port, or at another when
+    somebody listens there. Raises Failure when it does not start."""
     log = data / "server.log"
     data.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
+    for last, choice in ((True, port),) if port else ((False, USUAL_PORT), (True, 0)):
+        process = _start(data, choice, log)
+        try:
+            try:
+                url = _ready(process, log)
+            except Failure:
+                if last or process.poll() is None:
+                    raise
+                continue
+            yield Server(process, url, data, time.monotonic() - began)
+            return
+        finally:
+            if process.poll() is None:
+                process.terminate()
+                try:
+                    process.wait(STOPS_WITHIN)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()
+
+
+def _start(data: Path, port: int, log: Path) -> subprocess.Popen[bytes]:
     with log.open("wb") as output:
-        process = subprocess.Popen(  # noqa: S603
+        return subprocess.Popen(  # noqa: S603
             _program("serve", "--data", str(data), "--host", HOST, "--port", str(port)),
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -70,32 +81,24 @@ def running(data: Path, port: int) -> Iterator[Server]:
             env=_environment(data),
             start_new_session=True,  # Ctrl-C is for the demo, which then stops it in order
         )
-    try:
-        url = f"http://{HOST}:{port}"
-        _wait(process, url, log)
-        yield Server(process, url, data, time.monotonic() - began)
-    finally:
-        if process.poll() is None:
-            process.terminate()
-            try:
-                process.wait(STOPS_WITHIN)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
 
 
-def _wait(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
+def _ready(process: subprocess.Popen[bytes], log: Path) -> str:
+    """Its address, once it can store. It says itself where it listens: at a port that is taken somebody else would answer."""
     deadline = time.monotonic() + STARTS_WITHIN
-    with Api(url, timeout=ANSWERS_WITHIN) as api:  # at a port that is taken somebody may listen and never answer
-        while True:
+    while True:
+        said = log.read_text(errors="replace")
+        failed = said.strip().rpartition("\n")[2]
+        if found := _READY.search(said):
             try:
-                api.call("GET", "/readyz")
-                return
+                with Api(found[1], timeout=ANSWERS_WITHIN) as api:
+                    api.call("GET", "/readyz")
+                return found[1]
             except Failure as failure:
-                if process.poll() is not None or time.monotonic() > deadline:
-                    said = log.read_text(errors="replace").strip().splitlines()
-                    raise Failure(f"The server did not start: {said[-1] if said else failure.message}") from failure
-            time.sleep(0.02)
+                failed = failure.message
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise Failure(f"The server did not start: {failed}")
+        time.sleep(0.02)
 
 
 def _program(*arguments: str) -> list[str]:
