@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import urllib3
-from kubernetes.client import ApiClient, Configuration
+from kubernetes.client import Configuration
 from kubernetes.client.exceptions import ApiException
 
 from holdfast.policies.model import API_VERSION, GROUP, KIND, PLURAL, VERSION
 from holdfast_operator.names import MANAGER
+from holdfast_operator.trust import client
 
 Body = dict[str, Any]
 
@@ -72,7 +73,7 @@ class Cluster:
     def __init__(self, configuration: Configuration, connections: int, writes: Writes = lambda _verb, _kind, _done: None) -> None:
         configuration.connection_pool_maxsize = connections
         configuration.retries = False
-        self._client = ApiClient(configuration)
+        self._client = client(configuration)
         self._writes = writes
 
     def close(self) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+import socket
+import ssl
 import sys
 import time
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +22,24 @@ from holdfast_operator import metrics
 from holdfast_operator.cluster import POLICIES, Cluster, Kind, Refusal, Unreachable, Writes
 from holdfast_operator.operator import Operator
 from holdfast_operator.settings import Settings
+from holdfast_operator.trust import lenient
 
 log = logging.getLogger(__name__)
 
 _OWN_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+
+
+class Connection(kopf.ConnectionInfo):
+    """Checks certificates as all of the operator does."""
+
+    @classmethod
+    def of(cls, info: kopf.ConnectionInfo) -> Connection:
+        """With all that ``info`` has."""
+        return cls(**{field.name: getattr(info, field.name) for field in fields(info)})
+
+    def as_ssl_context(self) -> ssl.SSLContext:
+        """Called by kopf for each session."""
+        return lenient(super().as_ssl_context())
 
 
 def registry(operator: Operator, settings: Settings) -> kopf.OperatorRegistry:
@@ -31,7 +48,8 @@ def registry(operator: Operator, settings: Settings) -> kopf.OperatorRegistry:
 
     @kopf.on.login(registry=handlers)
     def login(**of: Any) -> Any:
-        return kopf.login_via_client(**of)
+        found = kopf.login_via_client(**of)
+        return Connection.of(found) if isinstance(found, kopf.ConnectionInfo) else found
 
     @kopf.on.startup(registry=handlers)
     def configure(settings: kopf.OperatorSettings, **_: Any) -> None:
@@ -59,11 +77,19 @@ def registry(operator: Operator, settings: Settings) -> kopf.OperatorRegistry:
 
 def main() -> None:
     """The program. Options are those of ``Settings``."""
+    run(settings_of(sys.argv[1:]))
+
+
+def settings_of(arguments: list[str]) -> Settings:
+    """From the options, and else from the environment. Ends the program where they cannot be used."""
     try:
-        settings = CliApp.run(Settings)
+        return CliApp.run(Settings, cli_args=arguments)
     except ValidationError as error:
-        sys.exit(f"holdfast-operator: {error}")
-    run(settings)
+        for wrong in error.errors():
+            name = str(wrong["loc"][0])
+            said = f"--{name.replace('_', '-')} or HOLDFAST_OPERATOR_{name.upper()}: {wrong['msg']}"
+            print(f"holdfast-operator: {said}", file=sys.stderr)
+        sys.exit(2)
 
 
 def count(verb: str, kind: Kind, done: bool) -> None:
@@ -74,7 +100,8 @@ def count(verb: str, kind: Kind, done: bool) -> None:
 def run(settings: Settings, writes: Writes = count) -> None:
     """Until it is asked to end."""
     kopf.configure(verbose=False, log_format=kopf.LogFormat.JSON)
-    logging.getLogger("kopf.objects").setLevel(logging.WARNING)  # a line for each event of each policy
+    for name in ("kopf.objects", "kopf.activities.probe", "aiohttp.access"):  # a line for each event, and for each probe
+        logging.getLogger(name).setLevel(logging.WARNING)
     namespace = settings.namespace or _namespace()
     settings = settings.model_copy(update={"namespace": namespace})
     configuration = client.Configuration()
@@ -85,7 +112,14 @@ def run(settings: Settings, writes: Writes = count) -> None:
         start_http_server(settings.metrics_port)
     liveness = f"http://0.0.0.0:{settings.liveness_port}/healthz" if settings.liveness_port else None
     operator = Operator(cluster, settings)
-    kopf.run(registry=registry(operator, settings), clusterwide=True, standalone=True, liveness_endpoint=liveness)
+    kopf.run(
+        registry=registry(operator, settings),
+        # Else kopf asks for the name of its user, who has none in a container. Its type is one that kopf does not export.
+        identity=socket.gethostname(),  # type: ignore[arg-type]
+        clusterwide=True,
+        standalone=True,
+        liveness_endpoint=liveness,
+    )
 
 
 def _namespace() -> str:

@@ -22,7 +22,6 @@ class Settings(BaseSettings):
         cli_implicit_flags=True,
         cli_hide_none_type=True,
         cli_avoid_json=True,
-        cli_enforce_required=True,
     )
 
     image: str = Field(min_length=1, description="Image of the Jobs; it holds the program `holdfast`.")

@@ -44,6 +44,15 @@ def test_with_nothing_to_do_it_says_so_and_ends_well(holdfast: Program) -> None:
     assert holdfast.json("purge")["begun"] == 0
 
 
+def test_before_there_is_a_table_it_says_what_makes_them(tmp_path: Path) -> None:
+    fresh = Program(tmp_path, tmp_path, {})
+    (tmp_path / "data").mkdir()
+    for command in (("evidence", "text/txt/none", "0"), ("purge",)):
+        assert "`holdfast migrate` makes them" in fresh(*command, code=1).stderr
+    fresh("migrate")
+    fresh("purge")
+
+
 def test_while_another_process_purges_it_ends_with_5(holdfast: Program) -> None:
     database = Database(f"sqlite:///{holdfast.cwd / 'data' / 'holdfast.db'}")
     with Held(database, LEASE):

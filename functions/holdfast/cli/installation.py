@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from holdfast.services import Services
     from holdfast.settings import Settings
 
+_LACKS = ("no such table", "no such column", "(1146,", "(1054,")
+"""How SQLite, MySQL and MariaDB say that a table or a column is not there."""
+
 Data = Annotated[Path | None, typer.Option(help="Folder of the embedded default, as given to `serve`. Else HOLDFAST_DATA.")]
 
 
@@ -40,11 +43,18 @@ def read_settings(data: Path | None = None) -> Settings:
 
 @contextmanager
 def installation(data: Path | None = None) -> Iterator[Services]:
-    """What works on those settings. Raises Failure when they are wrong."""
+    """What works on those settings. Raises Failure when they are wrong, or the database has not the tables of this version."""
+    from sqlalchemy.exc import OperationalError, ProgrammingError
+
     from holdfast.services import Services
 
     services = Services(read_settings(data))
     try:
         yield services
+    except (OperationalError, ProgrammingError) as error:
+        said = str(error.orig)
+        if any(lack in said for lack in _LACKS):
+            raise Failure(f"The database has not the tables of this version ({said}): `holdfast migrate` makes them.") from error
+        raise
     finally:
         services.close()
