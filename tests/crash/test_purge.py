@@ -5,20 +5,15 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, wait
-from functools import partial
-from typing import Any
 
 import httpx
 import pytest
 from sqlalchemy import select, update
-from tests.asgi import Http
 from tests.behaviour.erased import NOW, condemned, disagreements, keys, row
-from tests.behaviour.moments import Moving, path
+from tests.behaviour.moments import Moving
 from tests.contract.faulty import Behaviour, FaultyStore
 from tests.crash.explorer import Explorer
 from tests.crash.impatience import impatient_services
-from tests.crash.pausing import pause_at
 from tests.crash.scenarios import PURGE
 from tests.crash.test_every_crash import pairs_of
 from tests.stacks import SQL, SQLITE, Stack
@@ -169,65 +164,3 @@ def test_a_delete_that_the_store_acknowledged_and_forgot_is_made_again(stack: St
 
 def forget(where: str) -> None:
     httpx.delete(where, params={"skipChunkDeletion": "true"}, trust_env=False).raise_for_status()
-
-
-# -- at once -----------------------------------------------------------------------------------------------------------
-
-
-def hold(http: Http, version: dict[str, Any]) -> bool:
-    """Whether the hold came in time; a version that it came too late for is named."""
-    wanted = {"matter": "m", "reason": "r", "assets": [version["asset_path"]]}
-    reply = http.post("/holds", json=wanted)
-    assert reply.status_code == 201, reply.text
-    covered, lost = reply.json()["covered"], reply.json()["lost"]["count"]
-    assert (covered, lost) in [(1, 0), (0, 1)]
-    return bool(covered)
-
-
-@pytest.mark.parametrize("stack", [SQLITE, SQL], indirect=True)
-@pytest.mark.parametrize("rival", ["restore", "hold"])
-def test_a_restore_or_a_hold_at_any_moment_of_a_purge_comes_before_or_after_it(stack: Stack, rival: str) -> None:
-    ada, services = stack.user("ada"), stack.services(**NOW)
-    with stack.client(ada, services) as http, stack.client(ada, services) as elsewhere, ThreadPoolExecutor(2) as pool:
-
-        def take(version: dict[str, Any]) -> bool:
-            """Whether the version was saved."""
-            if rival == "hold":
-                return hold(elsewhere, version)
-            reply = elsewhere.post(f"/filerestore/{path(version)}")
-            assert reply.status_code in (200, 409), reply.text
-            return reply.status_code == 200
-
-        def check(version: dict[str, Any], saved: bool) -> None:
-            purge(services)
-            found = row(stack, version)
-            objects = [stack.own.objects.size(key) for key in keys(stack, version)]
-            if saved:
-                assert (found.status, found.phase) == (("archived", None) if rival == "restore" else ("destroyed", "condemned"))
-                assert None not in objects
-            else:
-                assert (found.phase, objects) == ("erased", [None, None])
-
-        def run(first: Callable[[], Any], point: str, second: Callable[[], Any]) -> tuple[Any, Any]:
-            with pause_at(point) as pause:
-                held_up = pool.submit(first)
-                pause.wait()
-                meanwhile = pool.submit(second)
-                wait([meanwhile], HELD_UP)
-                pause.let_go()
-                return held_up.result(), meanwhile.result()
-
-        number = 0
-        for point in [*PURGE_POINTS, *DELETES]:
-            number += 1
-            version = condemned(http, f"{number}.txt", b"hello", ("side.txt", b"beside"))
-            _, saved = run(partial(purge, services), point, partial(take, version))
-            assert saved == (point == "purge.begin.before")
-            check(version, saved)
-        for point in RESTORE_POINTS if rival == "restore" else []:
-            number += 1
-            version = condemned(http, f"{number}.txt", b"hello", ("side.txt", b"beside"))
-            saved, _ = run(partial(take, version), point, partial(purge, services))
-            assert saved == (point != "assets.transition.before")
-            check(version, saved)
-    assert disagreements(stack) == []
