@@ -10,11 +10,15 @@ from tests.behaviour.moments import upload
 from tests.behaviour.policies import GENEROUS, Governed, governed
 from tests.stacks import SQL, SQLITE, Stack
 
-from holdfast.errors import Invalid
+from holdfast import failpoints
+from holdfast.errors import Conflict, Invalid
 from holdfast.lifecycle import scheduling
+from holdfast.lifecycle.runs import Cause
 from holdfast.lifecycle.scheduling import tick
 from holdfast.lifecycle.standing import standing
+from holdfast.lifecycle.sweeping import Request, sweep
 from holdfast.policies import folder, inforce
+from holdfast.policies.report import Action
 
 pytestmark = pytest.mark.parametrize("stack", [SQLITE, SQL], indirect=True)
 
@@ -68,6 +72,41 @@ def test_each_time_of_the_schedule_is_served_once_and_a_missed_one_is_made_up_fo
         at.move(hours=1)
         assert look(at) == 1
         assert statuses(at) == ["archived", "archived"]
+
+
+def test_a_time_that_another_process_served_meanwhile_is_not_served_again(stack: Stack) -> None:
+    with governed(stack, stack.user("ada")) as at:
+        upload(at.http)
+        policy = at.apply(archive={"afterDays": 0}, schedule="@hourly")
+        slow = Request(cause=Cause("schedule", at.clock()))
+        source = at.services.settings.policies_folder
+        assert sweep(at.services, source, policy.key, Action.ARCHIVE, slow).state == "done"
+        with pytest.raises(Conflict, match="Another process has served"):
+            sweep(stack.services(at.clock), source, policy.key, Action.ARCHIVE, slow)
+
+
+def test_a_run_that_failed_is_tried_again_later_and_not_for_ever(stack: Stack) -> None:
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    with governed(stack, stack.user("ada")) as at:
+        upload(at.http)
+        at.apply(archive={"afterDays": 0}, schedule="@daily")
+        look(at)
+        at.move(days=1)
+        failpoints.arm("sweep.batch.before", fail)
+        try:
+            for minutes in (2, 3, 5, 1):
+                with pytest.raises(ZeroDivisionError):
+                    look(at)
+                assert look(at) == 0, "it has just failed"
+                at.move(minutes=minutes)
+            assert look(at) == 0, "that was often enough"
+        finally:
+            failpoints.disarm()
+        at.move(days=1)
+        assert look(at) == 1
+        assert statuses(at) == ["archived"]
 
 
 def test_destroy_follows_an_hour_later(stack: Stack) -> None:

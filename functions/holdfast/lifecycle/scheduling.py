@@ -2,6 +2,7 @@
 
 A policy's action is due when the latest time of its schedule has come and no run has served it yet; so a run that was missed while
 nothing ran is made up for once, and any number of processes start it once (the sweep's lease, and the slot that its row names).
+One that failed, or whose process ended, is tried again (``slots.py``).
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from holdfast.clock import isoformat
-from holdfast.database.tables import policies, runs
+from holdfast.database.tables import policies
 from holdfast.errors import Conflict, Problem
+from holdfast.lifecycle import slots
 from holdfast.lifecycle.runs import Cause, approved
 from holdfast.lifecycle.sweeping import Request, annotated, below_floors, planned, rivals_of, sweep
 from holdfast.policies import folder, inforce
@@ -125,9 +127,9 @@ def _served(services: Services, policy: AssetPolicy) -> dict[Action, Served]:
         for action in Action:
             if since is None or not Rule(policy).acts(action):
                 continue
-            slots = select(func.max(runs.c.slot)).where(runs.c.policy == policy.key, runs.c.action == str(action))
+            slot = slots.served(connection, policy.key, action, services.clock())
             waits = approved(connection, policy.key, action, annotated(policy)) is not None
-            found[action] = Served(since, connection.scalar(slots), waits)
+            found[action] = Served(since, slot, waits)
     return found
 
 

@@ -23,7 +23,7 @@ from sqlalchemy import Connection, Row, select
 from holdfast.database.tables import workspaces
 from holdfast.errors import Invalid, NotFound
 from holdfast.failpoints import hit
-from holdfast.lifecycle import facts, points, runs
+from holdfast.lifecycle import facts, points, runs, slots
 from holdfast.lifecycle.batch import Done, Order, carry_out
 from holdfast.lifecycle.lease import Held, of_sweep
 from holdfast.lifecycle.pace import Pace
@@ -170,7 +170,13 @@ class _Sweep:
         as_of = self._asked.as_of or (approval.as_of if approval is not None else clock())
         cause = self._asked.cause if approval is None else replace(self._asked.cause, trigger=runs.APPROVED)
         hit("sweep.begin.before")
-        run = self._lease.write(lambda connection: runs.begin(connection, policy.key, self._action, as_of, cause, clock()))
+
+        def begin(connection: Connection) -> int:
+            if cause.slot is not None:
+                slots.check(connection, policy.key, self._action, cause.slot, clock())
+            return runs.begin(connection, policy.key, self._action, as_of, cause, clock())
+
+        run = self._lease.write(begin)
         hit("sweep.begin.after")
         try:
             return self._carry_on(run, as_of, approval)
