@@ -65,16 +65,22 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 class _Telling:
+    """Says at once what there is to say, also which test failed: a run that is stopped from outside has no summary."""
+
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         terminal = self._config.pluginmanager.get_plugin("terminalreporter")
-        if report.when == "call" and isinstance(terminal, pytest.TerminalReporter):
-            for name, line in report.user_properties:
-                if name == TOLD:
-                    terminal.ensure_newline()
-                    terminal.write_line(str(line))
+        if not isinstance(terminal, pytest.TerminalReporter):
+            return
+        lines = [str(line) for name, line in report.user_properties if name == TOLD and report.when == "call"]
+        if report.failed:
+            crash = getattr(report.longrepr, "reprcrash", None)
+            lines.append(f"FAILED {report.nodeid}: {str(getattr(crash, 'message', report.longrepr))[:300]}")
+        for line in lines:
+            terminal.ensure_newline()
+            terminal.write_line(line)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
