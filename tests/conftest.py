@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Generator, Iterator
+from contextlib import suppress
 
 import pytest
 from hypothesis import settings
@@ -54,6 +56,11 @@ def tell(record_property: Callable[[str, object], None]) -> Callable[[str], None
     return lambda line: record_property(TOLD, line)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The crash tests fork, which costs the more the larger the process has become: they come first."""
+    items.sort(key=lambda item: "crash" not in item.path.parts)
+
+
 def pytest_itemcollected(item: pytest.Item) -> None:
     """There may be one cluster on a machine: the tests on it go one after the other (``--dist loadgroup``)."""
     if "kubernetes" in getattr(item, "fixturenames", ()):
@@ -62,6 +69,9 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(_Telling(config))
+    with suppress(ValueError):  # outside the main thread
+        # Of a run in the background SIGINT is ignored, also by what it starts, and some tests send it.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class _Telling:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from datetime import UTC, datetime
 from functools import partial
@@ -192,8 +193,7 @@ def test_a_bad_policy_is_a_condition_and_nothing_else(world: World) -> None:
         world.becomes("good", "Ready", "True", "Accepted")
         for name in ("zone", "cron"):
             world.becomes(name, "Ready", "False", "InvalidSchedule")
-        writes = operator.writes
-        assert writes.count("status assetpolicies") == 3
+        until(lambda: operator.writes.count("status assetpolicies") == 3)
         world.patch("zone", {"timeZone": "Etc/UTC"})
         world.becomes("zone", "Ready", "True", "Accepted")
 
@@ -384,12 +384,14 @@ def test_nobody_but_who_may_approve_approves(world: World) -> None:
     user, edits = f"--user=editor-{world.namespace}", f"holdfast-edits-{world.namespace}"
     annotate = ["annotate", "apol", "finished", "--overwrite", f"--as=editor-{world.namespace}"]
     approve = [*annotate, f"holdfast.dev/approve-plan={DIGEST}"]
+    others = (f"holdfast.dev/approve-plan=other{number}" for number in itertools.count())  # for as long as nothing forbids it yet
     world.policy()
     world.kubernetes.kubectl("apply", "--filename=-", given=manifest)
     try:
         kubectl("create", "clusterrole", edits, "--verb=get,patch,update", "--resource=assetpolicies.holdfast.dev")
         kubectl("create", "rolebinding", "edits", f"--clusterrole={edits}", user)
-        until(lambda: "needs the verb approve" in kubectl(*approve).stderr)
+        until(lambda: "needs the verb approve" in kubectl(*annotate, next(others)).stderr)
+        assert "needs the verb approve" in kubectl(*approve).stderr
         assert kubectl(*annotate, "other=thing").returncode == 0
         kubectl("create", "rolebinding", "approves", "--clusterrole=holdfast-plan-approver", user)
         until(lambda: kubectl(*approve).returncode == 0)
