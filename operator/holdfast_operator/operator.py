@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from itertools import chain, repeat
 from typing import Any
 
 from holdfast_operator import metrics
@@ -19,6 +20,10 @@ from holdfast_operator.settings import Settings
 from holdfast_operator.stores import Reflector, key_of
 
 log = logging.getLogger(__name__)
+
+_EARLY = (2.0, 10.0, 30.0)
+"""Seconds between the first looks at the policies. kopf lists and watches them some time after we have read them, and who goes in
+between is in no event."""
 
 
 class Operator:
@@ -124,13 +129,16 @@ class Operator:
 
     def _resync(self) -> None:
         """Whatever the watches missed."""
-        while not self._stop.is_set():
+        usual = self._settings.resync_seconds
+        for pause, early in chain(((min(seconds, usual), True) for seconds in _EARLY), repeat((usual, False))):
             metrics.LAST_RESYNC.set(time.time())
             self._count()
-            if self._stop.wait(self._settings.resync_seconds):
+            if self._stop.wait(pause):
                 return
             try:
                 self._read_policies()
+                if early:
+                    continue
                 for reflector in self._reflectors:
                     reflector.read()
             except (Refusal, Unreachable) as error:

@@ -1,14 +1,11 @@
 """A sweep dies at each of its fail points, and the one that follows at each of its own: at the end everything that was due is done,
 and once, nothing else is, and the runs say what they did. The same of a run's undoing, which the queue has done again.
 
-Pairs: with ``HOLDFAST_TEST_PAIRS=all`` every second death after every first one, on both stacks; otherwise one first death of each
-kind (those that leave the same runs and are recovered by the same steps), and after it a second death at every point that the next
-one comes by, the first time that it does; all works on the quickest stack, those of ``PAIRED`` on the other.
+How many pairs there are is in ``pairing.py``.
 """
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,12 +14,12 @@ import pytest
 from sqlalchemy import select
 from tests.crash.dying import Hit, live
 from tests.crash.explorer import Explorer, Stage, batches
+from tests.crash.pairing import ALL, KINDS, PAIRS
 from tests.crash.sweeps import PREPARED, WORKS, Work, check, few_at_once, newest_run
 from tests.stacks import SQL, SQLITE, Stack
 
 from holdfast.database import tables as t
 
-EVERY_PAIR = os.environ.get("HOLDFAST_TEST_PAIRS") == "all"
 PAIRED = {"destroy"}
 
 
@@ -75,9 +72,10 @@ def test_a_sweep_dies_at_every_fail_point(
     traces = die(sweeps, work, [(at,) for at in course])
     singles = sweeps.schedules
     assert singles == len(course) > 0
-    if EVERY_PAIR or stack.name == SQLITE or work.name in PAIRED:
+    quickest, paired = stack.name == SQLITE, work.name in PAIRED
+    if ALL or (KINDS and (quickest or paired)) or (quickest and paired):
         die(sweeps, work, list(pairs_of(traces)))
-    pairs = f"{sweeps.schedules - singles} pairs ({'all' if EVERY_PAIR else 'by kind'})"
+    pairs = f"{sweeps.schedules - singles} pairs ({PAIRS})"
     tell(f"{stack.name}, {work.name}: {singles} schedules, {pairs}, {time.monotonic() - began:.0f} s")
     assert sweeps.missed == []
 
@@ -93,7 +91,7 @@ def die(sweeps: Sweeps, work: Work, schedules: Sequence[tuple[Hit, ...]]) -> lis
 
 def pairs_of(traces: Sequence[Trace]) -> Iterator[tuple[Hit, ...]]:
     kinds = {(trace.left, trace.recovering): trace for trace in reversed(traces)}
-    for trace in traces if EVERY_PAIR else kinds.values():
+    for trace in traces if ALL else kinds.values():
         for second in trace.recovering:
-            if EVERY_PAIR or second[1] == 1:
+            if ALL or second[1] == 1:
                 yield (*trace.deaths, second)

@@ -58,7 +58,7 @@ def test_a_purge_dies_at_every_fail_point(stack: Stack, tell: Callable[[str], No
     erased_once(stack)
     explorer.settle()
     singles = explorer.schedules
-    pairs = list(pairs_of(stack, PURGE, traces)) if stack.name == SQLITE else []
+    pairs = list(pairs_of(stack, PURGE, traces))
     for first, second in pairs:
         [stage] = explorer.stages(PURGE, 1)
         explorer.die_twice(PURGE, course, stage, first, second)
@@ -66,7 +66,7 @@ def test_a_purge_dies_at_every_fail_point(stack: Stack, tell: Callable[[str], No
         erased_once(stack)
     explorer.settle()
     tell(f"{stack.name}, purge: {singles} schedules, {explorer.schedules - singles} pairs")
-    assert len(explorer.missed) < explorer.schedules / 10
+    assert len(explorer.missed) <= max(1, explorer.schedules / 10)
 
 
 def in_time(stack: Stack) -> None:

@@ -121,8 +121,9 @@ BESIDE: dict[str, tuple[Act, int]] = {
 }
 
 
-@pytest.mark.parametrize("stack", [SQLITE, SQL], indirect=True)
-@pytest.mark.parametrize("what", BESIDE)
+@pytest.mark.parametrize(
+    ("stack", "what"), [*((SQLITE, what) for what in BESIDE), (SQL, "upload"), (SQL, "add files")], indirect=["stack"]
+)
 def test_what_is_done_to_the_asset_beside_a_purge_is_done_as_ever(stack: Stack, what: str, both: Both) -> None:
     act, answer = BESIDE[what]
     ada, services = stack.user("ada"), stack.services(**NOW)
