@@ -1,7 +1,7 @@
 """How many pairs of deaths are tried: ``HOLDFAST_TEST_PAIRS`` is
 
 * ``few``, the default: on the quickest stack after one first death of each kind (those that leave the same rows and are recovered
-  by the same steps are one kind) a second one at every point that the recovery comes by; of a handful of scenarios, elsewhere of one;
+  by the same steps are one kind) a second one at every point that the recovery comes by; of a few scenarios, elsewhere of one;
 * ``kinds``: of all scenarios on the quickest stack, of a handful of them on the others;
 * ``all``: every second death after every first one, on every stack. Thousands a stack: an hour or more.
 
