@@ -24,10 +24,8 @@ from holdfast.lifecycle import confirming, evidence
 from holdfast.lifecycle.deleting import AWAY
 from holdfast.lifecycle.purging import purge
 
-HELD_UP = 0.3
 PURGE_POINTS = [f"purge.{step}.{moment}" for step in ("begin", "trace", "gone", "look", "finish") for moment in ("before", "after")]
 DELETES = ["objects.delete.before", "objects.delete.after"]
-RESTORE_POINTS = ["assets.transition.before", "assets.transition.commit.before", "assets.transition.after"]
 
 
 pytestmark = pytest.mark.usefixtures("frozen")
