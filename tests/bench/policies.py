@@ -17,8 +17,9 @@ from holdfast_operator.cluster import CRON_JOBS, POLICIES
 from holdfast_operator.settings import Settings
 from tests.bench.measure import Goal, Result, in_turn
 from tests.bench.rig import Scale, Servers
-from tests.cluster.world import Operator, World, install_crd, policy, until
+from tests.cluster.world import Operator, World, install_crd, policy
 from tests.servers.kubernetes import Kubernetes
+from tests.waiting import until
 
 PATIENCE = 900.0
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from tests.cli.program import Program
 from tests.cli.test_policies import listed, name_of, operator, policy, uploaded
-from tests.cluster.world import until
+from tests.waiting import until
 
 __all__ = ["operator", "policy"]
 

@@ -20,8 +20,9 @@ from holdfast_operator.reconciling import Reconciler
 from holdfast_operator.settings import Settings
 from holdfast_operator.stores import key_of
 from tests.cluster.proxy import Proxy
-from tests.cluster.world import PATIENCE, Operator, World, policy, until
+from tests.cluster.world import Operator, World, policy
 from tests.servers.kubernetes import Kubernetes
+from tests.waiting import PATIENCE, until
 
 ONE_AT_A_TIME = ["--workers=1"]
 

@@ -14,8 +14,9 @@ import pytest
 
 from holdfast.policies.report import Action, Report, State
 from holdfast_operator.cluster import CONFIG_MAPS, CRON_JOBS, JOBS, PODS, POLICIES
-from tests.cluster.world import World, until
+from tests.cluster.world import World
 from tests.servers.process import answers, free_ports
+from tests.waiting import until
 
 DIGEST = "sha256:0123456789abcdef"
 AS_OF = datetime(2026, 11, 26, 3, tzinfo=UTC)

@@ -10,7 +10,8 @@ import pytest
 
 from holdfast.policies.report import Action, Report, State
 from holdfast_operator.cluster import CRON_JOBS
-from tests.cluster.world import World, until
+from tests.cluster.world import World
+from tests.waiting import until
 
 
 @pytest.fixture

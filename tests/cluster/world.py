@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,9 +21,9 @@ from holdfast.policies.model import API_VERSION, GROUP, KIND, PLURAL
 from holdfast.policies.report import Report, to_message
 from holdfast_operator.cluster import CONFIG_MAPS, CRON_JOBS, EVENTS, JOBS, PODS, POLICIES, Body, Cluster, Kind, Refusal
 from tests.servers.kubernetes import Kubernetes
+from tests.waiting import PATIENCE, until
 
 T = TypeVar("T")
-PATIENCE = 120.0
 
 NOWHERE = {"holdfast.dev/test": "nowhere"}
 """Nodes on which the Jobs' pods run: none, so that the tests may write what a kubelet would."""
@@ -33,21 +33,6 @@ SPEC: dict[str, Any] = {
     "archive": {"afterDays": 30},
     "destroy": {"afterDays": 365},
 }
-
-
-def until(true: Callable[[], T], seconds: float = PATIENCE) -> T:
-    """What it gives, once that is something. Fails with what it gave, or raised, last."""
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            found, error = true(), None
-        except (AssertionError, KeyError, IndexError, TypeError) as failed:
-            found, error = None, failed
-        if found:
-            return found
-        if time.monotonic() > deadline:
-            raise AssertionError(f"still {found!r} after {seconds} s") from error
-        time.sleep(0.05)
 
 
 class Operator:

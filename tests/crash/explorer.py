@@ -124,7 +124,7 @@ class Explorer:
                 await asyncio.gather(*(one(user) for user in users))
 
             asyncio.run(all_of_them())
-            self._recover_all()  # or what the preparation left to do would be done by whoever recovers first
+            self._settle_all()  # or what the preparation left to do would be done by whoever recovers first
             self._services.close()
 
         return [Stage(user, so_far) for user, so_far in live(prepare).said]
@@ -221,6 +221,10 @@ class Explorer:
             say(state(connection, stage.user.workspace_id))
 
     def _recover_all(self) -> None:
+        self._settle_all()
+        purge(self._services)
+
+    def _settle_all(self) -> None:
         settle(self._services)
         for _ in range(2):  # what is erased is erased again later
             with self._services.database.engine.begin() as connection:
@@ -228,7 +232,6 @@ class Explorer:
             if not put_off.rowcount:
                 break
             settle(self._services)
-        purge(self._services)
 
     def _recover_and_ask(self, scenario: Scenario, stage: Stage, say: Say) -> None:
         self._recover(stage, say)
