@@ -108,7 +108,7 @@ def parts(services: Services, *, scheduling: bool) -> list[tuple[Callable[[], No
         repeated.append(Repeating("purge", lambda stopping: _purge(services, stopping), settings.purge_seconds))
     if scheduling and settings.scheduler:
         repeated.append(Repeating("scheduling", partial(tick, services, told={}), LOOK_SECONDS))
-    else:
+    elif settings.policies is not None:
         repeated.append(Repeating("forgetting of policies", lambda _stopping: look(services), MOUNT_SECONDS / 5))
     return [(worker.start, worker.stop), *((one.start, one.stop) for one in repeated)]
 

@@ -108,7 +108,7 @@ def test_a_policy_that_went_while_nobody_looked_leaves_nothing(world: World) -> 
 def test_drift_is_repaired(world: World) -> None:
     world.policy(mode="Enforce")
     with world.operator():
-        until(lambda: world.status("finished").get("nextRun"))
+        until(lambda: world.status("finished").get("nextRun") and world.bundle())
         name = world.cron_jobs()["archive"]["metadata"]["name"]
         spy = {"spec": {"jobTemplate": {"spec": {"template": {"spec": {"containers": [{"name": "spy", "image": "spy"}]}}}}}}
         for kind, drift in (
@@ -160,12 +160,12 @@ def test_a_cronjob_of_somebody_else_is_never_touched(world: World) -> None:
         assert world.get(CRON_JOBS, name) == theirs
         assert world.condition("finished", "Enforcing") == ("False", "NotReady")
         until(lambda: ("Warning", "NameTaken") in world.events("finished"))  # which comes after the status
-        before = operator.writes
+        until(lambda: operator.writes.count("create events") == 2)
+        writes = len(operator.writes)
         world.annotate("finished", unrelated="x")
         world.cluster.delete(CRON_JOBS, theirs)
         world.becomes("finished", "Ready", "True", "Accepted")
-        since = operator.writes[len(before) :]
-        assert (since.count("apply cronjobs"), since.count("status assetpolicies")) == (1, 1)
+        assert len(operator.writes) - writes <= 4  # the CronJob, the status, two Events
         until(lambda: len(world.cron_jobs()) == 2)
 
 
@@ -195,7 +195,8 @@ def test_a_bad_policy_is_a_condition_and_nothing_else(world: World) -> None:
         world.becomes("good", "Ready", "True", "Accepted")
         for name in ("zone", "cron"):
             world.becomes(name, "Ready", "False", "InvalidSchedule")
-        until(lambda: operator.writes.count("status assetpolicies") == 3)
+        until(lambda: operator.writes.count("status assetpolicies") >= 3)
+        assert operator.writes.count("status assetpolicies") == 3
         world.patch("zone", {"timeZone": "Etc/UTC"})
         world.becomes("zone", "Ready", "True", "Accepted")
 

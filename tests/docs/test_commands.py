@@ -44,11 +44,10 @@ def test_the_stacks_guide_runs_on_servers(stack: Stack, tmp_path: Path) -> None:
 def test_the_operators_guide_runs_on_a_cluster(kubernetes: Kubernetes, tmp_path: Path) -> None:
     namespace = f"holdfast-demo-{secrets.token_hex(4)}"
     named = shell(OPERATOR).replace("holdfast-demo", namespace)
-    with as_its_user(kubernetes, tmp_path) as environment:
-        try:
-            execute(OPERATOR, named, tmp_path, environment)
-        finally:
-            kubernetes.kubectl("delete", "namespace", namespace, "--wait=false", "--ignore-not-found")
+    try:
+        execute(OPERATOR, named, tmp_path, as_its_user(kubernetes, tmp_path))
+    finally:
+        kubernetes.kubectl("delete", "namespace", namespace, "--wait=false", "--ignore-not-found")
 
 
 @pytest.mark.timeout(1800)
@@ -61,16 +60,15 @@ def test_the_lifecycle_guide_runs_in_a_cluster(kubernetes: Kubernetes, tmp_path:
     (tmp_path / "k8s").symlink_to(ROOT / "k8s")
     [port] = free_ports(1)
     commands = shell(LIFECYCLE, "sh").replace(ADDRESS, f"127.0.0.1:{port}").replace(" 8000:80 ", f" {port}:80 ")
-    with as_its_user(kubernetes, tmp_path) as environment:
-        try:
-            execute(LIFECYCLE, commands, tmp_path, environment)
-        except AssertionError:
-            for what in ("get apol,cronjobs,jobs,pods -o wide", "get events --sort-by=.lastTimestamp", "logs deployment/holdfast"):
-                print(kubernetes.asked([*what.split(), "-n", "holdfast"], None, check=False).stdout)
-            raise
-        finally:
-            kubernetes.kubectl("delete", "--wait=false", "--ignore-not-found", "-f", str(ROOT / "k8s" / "operator"))
-            kubernetes.kubectl("delete", "namespace", "holdfast", "--wait=false", "--ignore-not-found")
+    try:
+        execute(LIFECYCLE, commands, tmp_path, as_its_user(kubernetes, tmp_path))
+    except AssertionError:
+        for what in ("get apol,cronjobs,jobs,pods -o wide", "get events --sort-by=.lastTimestamp", "logs deployment/holdfast"):
+            print(kubernetes.asked([*what.split(), "-n", "holdfast"], None, check=False).stdout)
+        raise
+    finally:
+        kubernetes.kubectl("delete", "--wait=false", "--ignore-not-found", "-f", str(ROOT / "k8s" / "operator"))
+        kubernetes.kubectl("delete", "namespace", "holdfast", "--wait=false", "--ignore-not-found")
 
 
 def test_the_readme_says_make_run_and_make_test_which_ci_calls() -> None:
@@ -93,20 +91,23 @@ def run(document: Path, folder: Path, settings: Mapping[str, str]) -> None:
     script = shell(document)
     serve = re.search(r"^((?:HOLDFAST_\w+=\S+ )*)holdfast serve\b(.*)$", script, re.MULTILINE)
     assert serve, f"{document.name} starts no server"
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("HOLDFAST_", "XDG_"))}
-    environment = {**clean, **settings, "HOME": str(folder), "PATH": f"{sysconfig.get_path('scripts')}:{os.environ['PATH']}"}
+    environment = {**at_home(folder), **settings}
     with served(serve[1], serve[2], folder, environment) as address:
         commands = script.replace(serve[0], "").replace(ADDRESS, address)
         execute(document, commands, folder, {**environment, "HOLDFAST_URL": f"http://{address}"})
 
 
-@contextmanager
-def as_its_user(kubernetes: Kubernetes, home: Path) -> Iterator[Mapping[str, str]]:
+def as_its_user(kubernetes: Kubernetes, home: Path) -> Mapping[str, str]:
     """The environment of somebody at a shell who may do everything in the cluster, and whose KUBECONFIG he may change."""
     config = home / "kubeconfig"
     config.write_text(kubernetes.kubectl("config", "view", "--raw", "--output=json"))
+    return {**at_home(home), "KUBECONFIG": str(config)}
+
+
+def at_home(home: Path) -> dict[str, str]:
+    """The environment of somebody who has the program, and no settings yet."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("HOLDFAST_", "XDG_"))}
-    yield clean | {"HOME": str(home), "PATH": f"{sysconfig.get_path('scripts')}:{os.environ['PATH']}", "KUBECONFIG": str(config)}
+    return {**clean, "HOME": str(home), "PATH": f"{sysconfig.get_path('scripts')}:{os.environ['PATH']}"}
 
 
 def shell(document: Path, fence: str = "bash") -> str:

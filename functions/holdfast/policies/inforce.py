@@ -52,15 +52,11 @@ def remember(database: Database, policies: Iterable[AssetPolicy], now: datetime)
 def forget(database: Database, there: Collection[str], before: datetime) -> int:
     """Forgets the policies whose keys are not ``there``, unless they were told, or told otherwise, after ``before``: who looks at a
     mounted ConfigMap may see an older one than a job was told of. How many that were."""
-
-    def act(connection: Connection) -> int:
-        known = [(row.namespace, row.name) for row in connection.execute(select(t.c.namespace, t.c.name))]
-        gone = [_is(key) for key in known if f"{key[0]}/{key[1]}" not in there]
-        return connection.execute(delete(t).where(or_(*gone), t.c.changed_at < before)).rowcount if gone else 0
-
+    stale = t.c.changed_at < before
     with database.read() as connection:
-        known = {f"{row.namespace}/{row.name}" for row in connection.execute(select(t.c.namespace, t.c.name))}
-    return database.write(act) if known - set(there) else 0
+        known = connection.execute(select(t.c.namespace, t.c.name).where(stale)).all()
+    gone = [_is((row.namespace, row.name)) for row in known if f"{row.namespace}/{row.name}" not in there]
+    return database.write(lambda connection: connection.execute(delete(t).where(or_(*gone), stale)).rowcount) if gone else 0
 
 
 def note_preview(database: Database, policy: AssetPolicy, summaries: Mapping[str, Any]) -> None:

@@ -50,30 +50,23 @@ def running(data: Path, port: int | None) -> Iterator[Server]:
     log = data / "server.log"
     data.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
-    for last, choice in ((True, port),) if port else ((False, USUAL_PORT), (True, 0)):
-        process = _start(data, choice, log)
-        try:
+    choices = [port] if port else [USUAL_PORT, 0]
+    for choice in choices:
+        with _process(data, choice, log) as process:
             try:
                 url = _ready(process, log)
             except Failure:
-                if last or process.poll() is None:
+                if choice == choices[-1] or process.poll() is None:
                     raise
                 continue
             yield Server(process, url, data, time.monotonic() - began)
             return
-        finally:
-            if process.poll() is None:
-                process.terminate()
-                try:
-                    process.wait(STOPS_WITHIN)
-                except subprocess.TimeoutExpired:
-                    process.kill()
-                    process.wait()
 
 
-def _start(data: Path, port: int, log: Path) -> subprocess.Popen[bytes]:
+@contextmanager
+def _process(data: Path, port: int, log: Path) -> Iterator[subprocess.Popen[bytes]]:
     with log.open("wb") as output:
-        return subprocess.Popen(  # noqa: S603
+        process = subprocess.Popen(  # noqa: S603
             _program("serve", "--data", str(data), "--host", HOST, "--port", str(port)),
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -81,6 +74,16 @@ def _start(data: Path, port: int, log: Path) -> subprocess.Popen[bytes]:
             env=_environment(data),
             start_new_session=True,  # Ctrl-C is for the demo, which then stops it in order
         )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            try:
+                process.wait(STOPS_WITHIN)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
 
 
 def _ready(process: subprocess.Popen[bytes], log: Path) -> str:
