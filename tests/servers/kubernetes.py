@@ -70,7 +70,7 @@ class Kubernetes:
 
     @staticmethod
     def _tool() -> Path | None:
-        return None if os.environ.get("HOLDFAST_TEST_KUBECONFIG") else Path(os.environ.get("HOLDFAST_TEST_CLUSTER", str(CLUSTER)))
+        return None if os.environ.get("HOLDFAST_TEST_KUBECONFIG") else CLUSTER
 
     def kubectl(self, *arguments: str, given: str | None = None) -> str:
         """What it prints. Raises CalledProcessError, with `stderr`."""

@@ -22,7 +22,7 @@ HOW = (
     f"start Docker and `docker pull {IMAGE}`, or set HOLDFAST_TEST_MYSQL=mysql+pymysql://user:password@host:port; "
     "where ../shared/cluster is, `sh tests/servers/install.sh` makes the image"
 )
-CLUSTER = Path(__file__).parents[3] / "shared/cluster/cluster"
+CLUSTER = Path(os.environ.get("HOLDFAST_TEST_CLUSTER") or Path(__file__).parents[3] / "shared/cluster/cluster")
 
 
 class MySQL(DatabaseServer):
@@ -54,9 +54,8 @@ class MySQL(DatabaseServer):
 
 def image_runner() -> list[str]:
     """What runs an image in the foreground on this machine's network, once `IMAGE COMMAND ...` is added. Its volumes go with it."""
-    cluster = os.environ.get("HOLDFAST_TEST_CLUSTER", str(CLUSTER))
-    if Path(cluster).exists() and succeeds("buildah", "images", "-q", IMAGE):
-        return [cluster, "run"]
+    if CLUSTER.exists() and succeeds("buildah", "images", "-q", IMAGE):
+        return [str(CLUSTER), "run"]
     if succeeds("docker", "image", "inspect", IMAGE):
         # The guard kills docker's client, which leaves the container to the shell.
         return [
