@@ -5,12 +5,17 @@ import re
 import pytest
 
 from holdfast.settings import Settings
-from tests.docs.pages import PAGES, REFERENCE, ROOT
+from tests.docs.pages import FILES, PAGES, REFERENCE, ROOT
 
 
 @pytest.mark.parametrize("file", PAGES)
 def test_a_generated_page_is_fresh(file: str) -> None:
     assert (REFERENCE / file).read_text() == PAGES[file](), "run: python -m tests.docs.pages"
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_a_generated_file_is_fresh(file: str) -> None:
+    assert (ROOT / file).read_text() == FILES[file](), "run: python -m tests.docs.pages"
 
 
 def test_every_page_of_the_reference_is_generated() -> None:

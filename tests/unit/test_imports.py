@@ -9,18 +9,23 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from importlib import import_module
 
 import pytest
 
 from holdfast.web.serving import functions
 from tests.stacks import SQLITE, Stack
 
-HEAVY = {"alembic", "boto3", "kopf", "kubernetes", "lakefs_sdk", "mangum", "qdrant_client", "sqlalchemy"}
+HEAVY = {"alembic", "boto3", "cronsim", "kopf", "kubernetes", "lakefs_sdk", "mangum", "qdrant_client", "sqlalchemy", "yaml"}
+
+PACKAGES = {"sql": {"sqlalchemy", "alembic"}, "s3": {"boto3"}, "lakefs": {"lakefs_sdk"}, "lifecycle": {"cronsim", "yaml"}}
+"""Of ``HEAVY`` what each extra of pyproject.toml brings."""
 
 NOTHING: set[str] = set()
 SQL = {"sqlalchemy"}
 STORE = {"sqlalchemy", "boto3"}
 ALL = {"sqlalchemy", "boto3", "lakefs_sdk"}
+POLICIES = {"sqlalchemy", "cronsim", "yaml"}
 VERSION = "image/jpg/test/" + "0" * 64
 
 FUNCTIONS: dict[str, tuple[str, str, set[str]]] = {
@@ -39,7 +44,7 @@ FUNCTIONS: dict[str, tuple[str, str, set[str]]] = {
     "jwks": ("GET", "/.well-known/jwks.json", NOTHING),
     "labels": ("PUT", f"/labels/{VERSION}", SQL),
     "me": ("GET", "/me", SQL),
-    "policies_preview": ("POST", "/policies/preview", SQL),
+    "policies_preview": ("POST", "/policies/preview", POLICIES),
     "runs": ("GET", "/runs", SQL),
     "shared_users": ("GET", "/shared-users", SQL),
     "token": ("POST", "/token", NOTHING),
@@ -113,3 +118,5 @@ def test_a_function_loads_its_own_clients_only(stack: Stack, name: str) -> None:
     status, loaded = json.loads(ended.stdout.splitlines()[-1])
     assert status != 500, ended.stderr
     assert set(loaded) <= allowed
+    installed = {package for extra in import_module(f"endpoints.{name}").EXTRAS for package in PACKAGES[extra]}
+    assert set(loaded) <= installed, "its image does not hold what it loads"

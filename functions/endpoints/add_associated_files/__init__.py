@@ -1,0 +1,1 @@
+EXTRAS = ("sql", "s3", "lakefs")

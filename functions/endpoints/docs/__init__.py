@@ -1,0 +1,1 @@
+EXTRAS = ("sql", "lifecycle")

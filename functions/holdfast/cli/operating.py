@@ -46,6 +46,15 @@ def settings(
 
 
 @app.command()
+def functions(output: Output = Format.table) -> None:
+    """List the functions: what an ingress sends to each, and which extras its image holds."""
+    from holdfast.web import catalogue
+
+    found = ({"name": one.slug, "function": one.name, "paths": one.paths, "extras": one.extras} for one in catalogue.functions())
+    listing(found, ("name", "function", "paths", "extras"), output)
+
+
+@app.command()
 def openapi() -> None:
     """Print the whole interface as an OpenAPI document."""
     import json

@@ -1,0 +1,49 @@
+"""The list of functions, from which images, chart and skaffold follow."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from fastapi.routing import APIRoute
+
+from holdfast.web import catalogue, serving
+
+FUNCTIONS = {one.name: one for one in catalogue.functions()}
+
+
+def receiver(path: str) -> str:
+    """The function that an ingress sends ``path`` to: whose path is it, or the longest that it lies beneath."""
+    fitting = [(len(one), name) for name, f in FUNCTIONS.items() for one in f.paths if path == one or path.startswith(f"{one}/")]
+    return max(fitting)[1]
+
+
+def test_every_folder_of_endpoints_is_a_function() -> None:
+    assert list(FUNCTIONS) == serving.functions()
+
+
+def test_every_route_reaches_the_function_that_owns_it() -> None:
+    routes = [
+        (name, route.path.replace("{", "").replace(":path}", "").replace("}", ""))
+        for name in FUNCTIONS
+        for route in import_module(f"endpoints.{name}.routes").router.routes
+        if isinstance(route, APIRoute)
+    ]
+    assert len(routes) > len(FUNCTIONS)
+    assert [path for name, path in routes if receiver(path) != name] == []
+
+
+def test_no_two_functions_claim_the_same_path() -> None:
+    claimed = [path for one in FUNCTIONS.values() for path in one.paths]
+    assert len(claimed) == len(set(claimed))
+    assert all(one.paths for one in FUNCTIONS.values())
+
+
+def test_what_an_ingress_cannot_tell_apart_belongs_to_one_function() -> None:
+    """``/token/revoke`` lies beneath ``/token``, and has a function of its own by being the longer one."""
+    assert FUNCTIONS["token"].paths == ("/token",)
+    assert FUNCTIONS["token_revoke"].paths == ("/token/revoke",)
+    assert FUNCTIONS["runs"].paths == ("/runs",)
+
+
+def test_a_name_is_made_fit_for_kubernetes() -> None:
+    assert FUNCTIONS["add_associated_files"].slug == "add-associated-files"
