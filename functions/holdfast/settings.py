@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import Any, Literal, Self
+from urllib.parse import quote
 
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -25,6 +26,9 @@ class Settings(BaseSettings):
 
     database_url: str = Field(
         "", description="SQLAlchemy URL, `mysql+pymysql://user:password@host:3306/holdfast`. Empty: an SQLite file under `data`."
+    )
+    database_password: SecretStr = Field(
+        SecretStr(""), description="The password of the database's user, where `database_url` names none."
     )
     database_pool: int = Field(16, ge=1, le=200, description="Connections kept open per process.")
 
@@ -135,6 +139,14 @@ class Settings(BaseSettings):
             raise ValueError(f"{PREFIX}COMPACTION=seaweedfs needs {PREFIX}SEAWEEDFS_MASTER and {PREFIX}SEAWEEDFS_FILER")
         return self
 
+    @model_validator(mode="after")
+    def _says_one_password(self) -> Self:
+        if self.database_password.get_secret_value():
+            user, at, _ = self.database_url.partition("://")[2].partition("@")
+            if not at or not user or ":" in user:
+                raise ValueError(f"{PREFIX}DATABASE_PASSWORD is for a {PREFIX}DATABASE_URL that names a user and no password")
+        return self
+
     @classmethod
     def settings_customise_sources(  # type: ignore[override]  # the sources that we leave out come by keyword
         cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, env_settings: Any, **_other: Any
@@ -144,6 +156,9 @@ class Settings(BaseSettings):
     @property
     def database(self) -> str:
         """The database's URL, whichever way it came about."""
+        if password := self.database_password.get_secret_value():
+            user, at, server = self.database_url.partition("@")
+            return f"{user}:{quote(password, safe='')}{at}{server}"
         return self.database_url or f"sqlite:///{self.data.absolute() / 'holdfast.db'}"
 
     @property

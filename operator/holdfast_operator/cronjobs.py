@@ -78,13 +78,15 @@ def job_spec(
 
 def _pod(policy: AssetPolicy, action: Action, preview: bool, arguments: list[str], settings: Settings) -> dict[str, Any]:
     secrets = (settings.preview_env_from if preview else []) or settings.env_from
+    keys = (settings.preview_secret_env if preview else {}) or settings.secret_env
     container = {
         "name": CONTAINER,
         "image": settings.image,
         "imagePullPolicy": settings.image_pull_policy,
         "command": ["holdfast", "sweep", "--policy", policy.key, "--action", str(action), *arguments],
         "env": [{"name": "HOLDFAST_POLICIES", "value": FOLDER}]
-        + [{"name": name, "value": value} for name, value in sorted(settings.env.items())],
+        + [{"name": name, "value": value} for name, value in sorted(settings.env.items())]
+        + [{"name": name, "valueFrom": {"secretKeyRef": _key_of(named)}} for name, named in sorted(keys.items())],
         "envFrom": [{"secretRef": {"name": name}} for name in secrets],
         "resources": settings.resources,
         "securityContext": {
@@ -113,6 +115,11 @@ def _pod(policy: AssetPolicy, action: Action, preview: bool, arguments: list[str
         ],
     }
     return _merged(pod, settings.pod)
+
+
+def _key_of(named: str) -> dict[str, str]:
+    secret, _, key = named.partition("/")
+    return {"name": secret, "key": key}
 
 
 def metadata(body: Mapping[str, Any], policy: AssetPolicy, action: Action, purpose: Purpose) -> dict[str, Any]:

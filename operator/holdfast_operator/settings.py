@@ -10,6 +10,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from holdfast_operator.names import LONGEST_PREFIX
 
+SecretKey = Annotated[str, Field(pattern=r"^[-a-z0-9.]+/[-._a-zA-Z0-9]+$")]
+"""``secret/key``"""
+
 
 class Settings(BaseSettings):
     """Reconciles AssetPolicies into CronJobs. Each option is a setting HOLDFAST_OPERATOR_X as well."""
@@ -41,6 +44,12 @@ class Settings(BaseSettings):
 
     env: dict[str, str] = Field({}, description="Environment variables of the Jobs.")
     env_from: list[str] = Field([], description="Secrets whose keys become environment variables of the Jobs.")
+    secret_env: dict[str, SecretKey] = Field(
+        {}, description='Environment variables of the Jobs that are keys of Secrets: `{"HOLDFAST_S3_SECRET_KEY": "secret/key"}`.'
+    )
+    preview_secret_env: dict[str, SecretKey] = Field(
+        {}, description="The same for previews, with credentials that cannot delete. Empty: those of `secret_env`."
+    )
     preview_env_from: list[str] = Field(
         [], description="The same for previews, with credentials that cannot delete. Empty: those of `env_from`."
     )

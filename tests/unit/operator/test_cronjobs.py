@@ -71,6 +71,17 @@ def test_credentials_come_from_secrets_of_the_installation_and_a_previews_from_i
     assert preview == [{"secretRef": {"name": "holdfast-preview"}}]
 
 
+def test_single_keys_of_secrets_become_variables_too() -> None:
+    chosen = settings(secret_env={"HOLDFAST_S3_SECRET_KEY": "s/sweep"}, preview_secret_env={"HOLDFAST_S3_SECRET_KEY": "s/read"})
+    of = body(mode="Enforce")
+    run, preview = (
+        cronjobs.job_spec(accepted(of).policy, Action.ARCHIVE, purpose, {}, [], chosen)["template"]["spec"]["containers"][0]["env"]
+        for purpose in (Purpose.SCHEDULE, Purpose.PREVIEW)
+    )
+    assert {"name": "HOLDFAST_S3_SECRET_KEY", "valueFrom": {"secretKeyRef": {"name": "s", "key": "sweep"}}} in run
+    assert {"name": "HOLDFAST_S3_SECRET_KEY", "valueFrom": {"secretKeyRef": {"name": "s", "key": "read"}}} in preview
+
+
 def test_the_installation_may_add_to_the_pod() -> None:
     changed = pod(made(pod={"nodeSelector": {"disk": "ssd"}, "volumes": [{"name": "data", "emptyDir": {}}]}))
     assert changed["nodeSelector"] == {"disk": "ssd"}
