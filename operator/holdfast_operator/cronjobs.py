@@ -72,7 +72,10 @@ def job_spec(
                 },
             ]
         },
-        "template": {"metadata": dict(meta), "spec": _pod(policy, action, preview, arguments, settings)},
+        "template": {
+            "metadata": {**meta, "labels": {**settings.pod_labels, **meta["labels"]}},
+            "spec": _pod(policy, action, preview, arguments, settings),
+        },
     }
 
 

@@ -54,6 +54,7 @@ class Settings(BaseSettings):
         [], description="The same for previews, with credentials that cannot delete. Empty: those of `env_from`."
     )
     resources: dict[str, Any] = Field({}, description="Resources of the Jobs' container.")
+    pod_labels: dict[str, str] = Field({}, description="Labels of the Jobs' pods besides their own, for network policies, say.")
     pod: dict[str, Any] = Field({}, description="What the Jobs' pods have besides, or otherwise: merged into their spec.")
 
     starting_deadline_seconds: int = Field(86_400, ge=10, description="How late a run may start that was missed.")

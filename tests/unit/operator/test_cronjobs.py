@@ -82,6 +82,13 @@ def test_single_keys_of_secrets_become_variables_too() -> None:
     assert {"name": "HOLDFAST_S3_SECRET_KEY", "valueFrom": {"secretKeyRef": {"name": "s", "key": "read"}}} in preview
 
 
+def test_the_installations_labels_are_on_the_pod_and_replace_none_of_its_own() -> None:
+    given = {"app.kubernetes.io/component": "sweep", names.MANAGED_BY: "somebody"}
+    labels = made(pod_labels=given)["spec"]["jobTemplate"]["spec"]["template"]["metadata"]["labels"]
+    assert labels["app.kubernetes.io/component"] == "sweep"
+    assert labels[names.MANAGED_BY] == names.MANAGER
+
+
 def test_the_installation_may_add_to_the_pod() -> None:
     changed = pod(made(pod={"nodeSelector": {"disk": "ssd"}, "volumes": [{"name": "data", "emptyDir": {}}]}))
     assert changed["nodeSelector"] == {"disk": "ssd"}

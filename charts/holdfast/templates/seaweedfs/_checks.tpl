@@ -1,0 +1,39 @@
+{{/* Fails the render with a sentence when the values cannot keep as many copies as they ask for. */}}
+{{- define "holdfast.seaweedfs.check" -}}
+{{- $v := .Values.seaweedfs -}}
+{{- if not (regexMatch "^[0-2]{3}$" (toString $v.replication)) -}}
+{{- fail (printf "seaweedfs.replication is three digits from 0 to 2, not %q: copies in other data centers, on other racks, on other servers of the same rack." (toString $v.replication)) -}}
+{{- end -}}
+{{- $racks := int (substr 1 2 (toString $v.replication)) -}}
+{{- $same := int (substr 2 3 (toString $v.replication)) -}}
+{{- if ne (substr 0 1 (toString $v.replication)) "0" -}}
+{{- fail (printf "seaweedfs.replication %s asks for copies in other data centers, and this chart makes one." (toString $v.replication)) -}}
+{{- end -}}
+{{- if lt (len $v.volume.racks) (add1 $racks | int) -}}
+{{- fail (printf "seaweedfs.replication %s needs %d racks, and seaweedfs.volume.racks has %d." (toString $v.replication) (add1 $racks) (len $v.volume.racks)) -}}
+{{- end -}}
+{{- $most := 0 -}}
+{{- $names := list -}}
+{{- range $v.volume.racks -}}
+{{- $most = max $most (int .servers) -}}
+{{- $names = append $names .name -}}
+{{- end -}}
+{{- if lt (int $most) (add1 $same | int) -}}
+{{- fail (printf "seaweedfs.replication %s needs a rack with %d servers, and the largest of seaweedfs.volume.racks has %d." (toString $v.replication) (add1 $same) (int $most)) -}}
+{{- end -}}
+{{- if ne (len $names) (len (uniq $names)) -}}
+{{- fail "seaweedfs.volume.racks have names of their own: two racks of one name are one rack." -}}
+{{- end -}}
+{{- if not (has (int $v.master.replicas) (list 1 3 5)) -}}
+{{- fail (printf "seaweedfs.master.replicas is 1, 3 or 5, not %d: they vote." (int $v.master.replicas)) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Free pages of memory go back sooner, and a cgroup's limit is known to Go. Argument: resources. */}}
+{{- define "holdfast.seaweedfs.environment" -}}
+- name: POD_NAME
+  valueFrom: {fieldRef: {fieldPath: metadata.name}}
+- name: POD_IP
+  valueFrom: {fieldRef: {fieldPath: status.podIP}}
+- {name: HOME, value: /tmp}
+{{- end -}}
