@@ -73,7 +73,7 @@ def job_spec(
             ]
         },
         "template": {
-            "metadata": {**meta, "labels": {**settings.pod_labels, **meta["labels"]}},
+            "metadata": {**meta, "labels": {**settings.pod_labels, **meta.get("labels", {})}},
             "spec": _pod(policy, action, preview, arguments, settings),
         },
     }
