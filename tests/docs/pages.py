@@ -20,11 +20,12 @@ from holdfast import errors
 from holdfast.cli.failures import exit_code
 from holdfast.cli.main import app
 from holdfast.cli.reference import settings_page
-from holdfast.policies.crd import SHORT_NAME, structural
+from holdfast.policies.crd import SHORT_NAME, crd, structural
 from holdfast.policies.model import API_VERSION, KIND, RULES, Spec
 from holdfast.policies.status import Status
 from holdfast.web import catalogue
 from holdfast_operator.settings import Settings as OperatorSettings
+from tests.docs import chart
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference"
@@ -195,7 +196,27 @@ def functions_file() -> str:
     return FUNCTIONS + yaml.safe_dump(listed, sort_keys=False)
 
 
-FILES: dict[str, Callable[[], str]] = {"charts/holdfast/functions.yaml": functions_file}
+CHART = ROOT / "charts" / "holdfast"
+
+
+def chart_readme() -> str:
+    """Its README, whose last part is the table of values."""
+    text = (CHART / "README.md").read_text()
+    end = text.index("-->", text.index("## Values")) + len("-->")
+    return f"{text[:end]}\n\n{chart.table(CHART)}"
+
+
+def crd_file() -> str:
+    """The CustomResourceDefinition, as `holdfast crd` prints it."""
+    return yaml.safe_dump(crd(), sort_keys=False, allow_unicode=True)
+
+
+FILES: dict[str, Callable[[], str]] = {
+    "charts/holdfast/functions.yaml": functions_file,
+    "charts/holdfast/crd.yaml": crd_file,
+    "charts/holdfast/values.schema.json": lambda: chart.schema(CHART),
+    "charts/holdfast/README.md": chart_readme,
+}
 """Files besides the reference, by their paths."""
 
 PAGES: dict[str, Callable[[], str]] = {
