@@ -80,7 +80,7 @@ def _type(default: Any) -> str:
 
 
 def schema(chart: Path) -> str:
-    """values.schema.json: names that are not known are refused. `global` is Helm's own, and `enabled` for a chart above this one."""
+    """values.schema.json: unknown names are refused. `global` is Helm's own, and `enabled` for a chart above this one."""
     top = _object(values(chart))
     top["properties"] |= {"global": {"type": "object"}, "enabled": {"type": "boolean"}}
     return json.dumps({"$schema": "http://json-schema.org/draft-07/schema#", **top}, indent=2) + "\n"
