@@ -1,0 +1,344 @@
+"""The chart as data, in each profile."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from holdfast.web import catalogue
+from tests.chart.rendering import PROFILES, Body, containers, of_kind, pods, refusal, render
+from tests.docs import chart
+from tests.docs.pages import CHART
+from tests.servers.helm import helm
+
+FUNCTIONS = catalogue.functions()
+every_profile = pytest.mark.parametrize("profile", PROFILES)
+
+
+@every_profile
+def test_it_lints(profile: str) -> None:
+    said = helm("lint", "--strict", CHART, "--kube-version", "1.34.0", "--values", PROFILES[profile])
+    assert "0 chart(s) failed" in said
+
+
+@every_profile
+def test_every_function_has_its_deployment_service_and_paths(profile: str) -> None:
+    bodies = render(PROFILES[profile])
+    deployments, services = of_kind(bodies, "Deployment"), of_kind(bodies, "Service")
+    [ingress] = of_kind(bodies, "Ingress").values()
+    paths = {
+        one["path"]: one["backend"]["service"]["name"] for rule in ingress["spec"]["rules"][:1] for one in rule["http"]["paths"]
+    }
+    for function in FUNCTIONS:
+        name = f"holdfast-{function.slug}"
+        [container] = deployments[name]["spec"]["template"]["spec"]["containers"]
+        assert f"/{function.slug}:" in f"/{container['image'].rpartition('/')[2]}"
+        assert set(function.paths) == {path for path, receiver in paths.items() if receiver == name}
+        selector = services[name]["spec"]["selector"]
+        assert selector.items() <= deployments[name]["spec"]["template"]["metadata"]["labels"].items()
+
+
+@every_profile
+def test_a_service_selects_exactly_the_pods_of_its_component(profile: str) -> None:
+    bodies = render(PROFILES[profile])
+    labels = {where: template["metadata"]["labels"] for where, template in pods(bodies)}
+    for name, service in of_kind(bodies, "Service").items():
+        wanted = service["spec"]["selector"]
+        selected = {where for where, found in labels.items() if wanted.items() <= found.items()}
+        assert selected, name
+        assert len({labels[where]["app.kubernetes.io/component"] for where in selected}) == 1, name
+
+
+@every_profile
+def test_every_pod_keeps_the_restricted_pod_security_standard(profile: str) -> None:
+    """https://kubernetes.io/docs/concepts/security/pod-security-standards/, and no token of the API server but the operator's."""
+    for where, template in pods(render(PROFILES[profile])):
+        spec = template["spec"]
+        security = spec["securityContext"]
+        assert security["runAsNonRoot"] is True, where
+        assert security["runAsUser"] > 0, where
+        assert security["seccompProfile"] == {"type": "RuntimeDefault"}, where
+        assert not any(spec.get(name) for name in ("hostNetwork", "hostPID", "hostIPC")), where
+        assert {next(kind for kind in volume if kind != "name") for volume in spec.get("volumes", [])} <= {
+            "configMap",
+            "emptyDir",
+            "secret",
+        }, where
+        assert spec.get("automountServiceAccountToken") is False or where == "Deployment holdfast-operator", where
+        for container in containers(template):
+            assert container["securityContext"] == {
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]},
+            }, (where, container["name"])
+
+
+@every_profile
+def test_every_container_says_what_it_needs_and_every_server_is_probed(profile: str) -> None:
+    for where, template in pods(render(PROFILES[profile])):
+        for container in containers(template):
+            resources = container["resources"]
+            assert {*resources["requests"]} >= {"cpu", "memory"}, (where, container["name"])
+            assert "memory" in resources["limits"], (where, container["name"])
+        for container in template["spec"]["containers"]:
+            if container.get("ports") and container["name"] != "exporter":
+                assert "livenessProbe" in container, (where, container["name"])
+
+
+@every_profile
+def test_secrets_come_from_the_secret_alone(profile: str) -> None:
+    bodies = [body for body in render(PROFILES[profile]) if body["kind"] != "Secret"]
+    text = json.dumps(bodies)
+    assert '"stringData"' not in text
+    for where, template in pods(bodies):
+        for container in containers(template):
+            for one in container.get("env", []):
+                if any(word in one["name"] for word in ("PASSWORD", "SECRET", "_KEY")) and "OPERATOR" not in one["name"]:
+                    assert set(one) == {"name", "valueFrom"}, (where, one["name"])
+
+
+def test_a_function_gets_no_more_credentials_than_its_clients_need() -> None:
+    deployments = of_kind(render(PROFILES["production"]), "Deployment")
+    for function in FUNCTIONS:
+        [container] = deployments[f"holdfast-{function.slug}"]["spec"]["template"]["spec"]["containers"]
+        keys = {one["valueFrom"]["secretKeyRef"]["key"] for one in container["env"] if "valueFrom" in one}
+        assert any(key.startswith("s3-") for key in keys) == ("s3" in function.extras), function.name
+        assert any(key.startswith("lakefs-") for key in keys) == ("lakefs" in function.extras), function.name
+        assert not keys & {"database-owner-password", "audit-private-key", "database-purge-password"}, function.name
+
+
+def test_the_generated_secret_has_every_key_that_something_asks_for() -> None:
+    bodies = render(lakefs__database='"local"')
+    [secret] = of_kind(bodies, "Secret").values()
+    asked = {
+        one["valueFrom"]["secretKeyRef"]["key"]
+        for _, template in pods(bodies)
+        for container in containers(template)
+        for one in container.get("env", [])
+        if "secretKeyRef" in one.get("valueFrom", {})
+    }
+    asked |= {
+        item["key"]
+        for _, template in pods(bodies)
+        for volume in template["spec"].get("volumes", [])
+        for item in volume.get("secret", {}).get("items", [])
+    }
+    [operator] = [one for _, pod in pods(bodies) for one in containers(pod) if one["name"] == "operator"]
+    [sweep] = [one["value"] for one in operator["env"] if one["name"] == "HOLDFAST_OPERATOR_SECRET_ENV"]
+    asked |= {named.partition("/")[2] for named in json.loads(sweep).values()}
+    assert len(asked) > 20
+    assert asked - set(secret["data"]) == set()
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({"seaweedfs__replication": '"020"'}, "needs 3 racks, and seaweedfs.volume.racks has 2"),
+        ({"seaweedfs__replication": '"002"'}, "needs a rack with 3 servers, and the largest of seaweedfs.volume.racks has 2"),
+        ({"seaweedfs__replication": '"100"'}, "asks for copies in other data centers, and this chart makes one"),
+        ({"seaweedfs__replication": '"01"'}, "three digits from 0 to 2"),
+        (
+            {"seaweedfs__volume__racks": '[{"name": "a", "servers": 2}, {"name": "a", "servers": 2}]'},
+            "two racks of one name are one",
+        ),
+        ({"seaweedfs__master__replicas": "2"}, "is 1, 3 or 5, not 2"),
+        ({"mysql__enabled": "false"}, "mysql.external.host is needed"),
+        ({"seaweedfs__enabled": "false"}, "s3.external.endpoint is needed"),
+        ({"lakefs__enabled": "false"}, "lakefs.external.endpoint is needed"),
+        ({"storage__kind": '"nfs"'}, "storage.nfs.server is needed"),
+        ({"storage__kind": '"hostPath"'}, "storage.hostPath.path is needed"),
+        ({"ingress__s3__by": '"host"'}, "ingress.s3.host is needed"),
+        ({"gateway__enabled": "true"}, "gateway.parentRefs is needed"),
+        ({"nonsense": "1"}, "'nonsense' not allowed"),
+        ({"functions__replicas": '"two"'}, "functions/replicas"),
+        ({"versions": '"git"'}, "versions"),
+    ],
+)
+def test_values_that_cannot_be_are_refused_in_a_sentence(values: dict[str, str], says: str) -> None:
+    assert says in refusal(**values)
+
+
+def test_each_part_can_be_somebody_elses() -> None:
+    bodies = render(
+        mysql__enabled="false",
+        mysql__external__host='"db.example.org"',
+        seaweedfs__enabled="false",
+        s3__external__endpoint='"https://s3.example.org"',
+        lakefs__enabled="false",
+        lakefs__external__endpoint='"http://lakefs.data:8000"',
+    )
+    assert of_kind(bodies, "StatefulSet") == {}
+    [settings] = [one for name, one in of_kind(bodies, "ConfigMap").items() if name.endswith("-settings")]
+    assert settings["data"]["HOLDFAST_S3_ENDPOINT"] == "https://s3.example.org"
+    assert settings["data"]["HOLDFAST_LAKEFS_ENDPOINT"] == "http://lakefs.data:8000"
+    assert "HOLDFAST_COMPACTION" not in settings["data"]
+    text = json.dumps(bodies)
+    assert "@db.example.org:3306/" in text
+    assert "holdfast-mysql" not in text
+    assert "-seaweedfs-s3:8333" not in text
+
+
+@pytest.mark.parametrize("kind", ["nfs", "hostPath"])
+def test_each_volume_is_bound_to_its_pod_and_stays(kind: str) -> None:
+    bodies = render(storage__kind=f'"{kind}"', storage__nfs='{"server": "n", "path": "/e"}', storage__hostPath__path='"/v"')
+    claims = {f"data-{name}-{i}" for name, one in of_kind(bodies, "StatefulSet").items() for i in range(one["spec"]["replicas"])}
+    volumes = of_kind(bodies, "PersistentVolume").values()
+    assert {one["spec"]["claimRef"]["name"] for one in volumes} == claims
+    assert len({json.dumps(one["spec"][kind]) for one in volumes}) == len(claims)
+    for one in volumes:
+        assert one["spec"]["persistentVolumeReclaimPolicy"] == "Retain"
+        assert one["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
+        assert kind != "nfs" or one["spec"]["mountOptions"] == ["nfsvers=4.1", "hard", "noatime"]
+
+
+def test_the_migration_is_a_hook_at_an_upgrade_only() -> None:
+    for upgrade in (False, True):
+        [job] = [one for name, one in of_kind(render(upgrade=upgrade), "Job").items() if "migrate" in name]
+        assert ("helm.sh/hook" in job["metadata"]["annotations"]) is upgrade
+        assert job["metadata"]["annotations"]["argocd.argoproj.io/hook"] == "Sync"
+
+
+def test_what_must_outlive_the_release_is_kept() -> None:
+    kept = {
+        one["kind"]
+        for one in render(PROFILES["tests"])
+        if (one["metadata"].get("annotations") or {}).get("helm.sh/resource-policy") == "keep"
+    }
+    assert kept == {"CustomResourceDefinition", "PersistentVolume", "Secret"}
+
+
+FUNCTION_COMPONENTS = {f"function-{one.slug}" for one in FUNCTIONS}
+STORES = {f"function-{one.slug}" for one in FUNCTIONS if "s3" in one.extras} | {"worker", "purge", "sweep", "test"}
+WEED = {f"seaweedfs-{role}" for role in ("master", "volume", "filer", "s3", "admin", "worker", "backup", "bucket")}
+REACHES: dict[str, tuple[set[str], bool]] = {
+    "mysql": (FUNCTION_COMPONENTS | {"worker", "purge", "sweep", "migrate", "seaweedfs-filer"}, False),
+    "lakefs": ({"function-fileupload", "function-add-associated-files", "function-users", "worker", "purge", "sweep"}, False),
+    "seaweedfs-s3": (STORES | {"lakefs"}, True),
+    "seaweedfs-master": (WEED | {"purge"}, False),
+    "seaweedfs-volume": (WEED | {"purge"}, False),
+    "seaweedfs-filer": (WEED - {"seaweedfs-volume"} | {"purge"}, False),
+    "seaweedfs-admin": ({"seaweedfs-worker"}, False),
+    "seaweedfs-worker": ({"seaweedfs-admin"}, False),
+    "seaweedfs-backup": (set(), False),
+    "qdrant": ({"worker"}, False),
+    "worker": (set(), False),
+    "operator": (set(), False),
+    **{one: ({"test"}, True) for one in FUNCTION_COMPONENTS},
+}
+"""Who reaches a component's own ports, and whether the ingress does: written by hand."""
+
+
+def test_who_reaches_whom_is_this_and_nothing_else() -> None:
+    bodies = render(qdrant__enabled="true")
+    found: dict[str, tuple[set[str], bool]] = {}
+    monitored = {"worker": {8080}, "operator": {9090}, "mysql": {9104}, "lakefs": {8000}, "qdrant": {6333}}
+    for policy in of_kind(bodies, "NetworkPolicy").values():
+        component = policy["spec"]["podSelector"]["matchLabels"]["app.kubernetes.io/component"]
+        reached, outside = set[str](), False
+        for rule in policy["spec"]["ingress"] or []:
+            [source] = rule["from"]
+            if "podSelector" in source:
+                [expression] = source["podSelector"]["matchExpressions"]
+                reached |= set(expression["values"])
+            elif {port["port"] for port in rule["ports"]} == ({8080} if component in FUNCTION_COMPONENTS else {8333}):
+                outside = True
+            else:
+                assert {port["port"] for port in rule["ports"]} <= monitored.get(component, {9327}), component
+        found[component] = (reached, outside)
+    assert found == REACHES
+    components = {template["metadata"]["labels"]["app.kubernetes.io/component"] for _, template in pods(bodies)}
+    assert components - set(found) == {"migrate", "purge", "seaweedfs-bucket"}, "who listens on nothing needs none"
+
+
+ON: Body = {
+    "functions": {"autoscaling": {"enabled": True}},
+    "gateway": {"enabled": True, "parentRefs": [{"name": "g"}]},
+    "ingress": {"host": "a.example.org", "tls": {"enabled": True}},
+    "mysql": {"exporter": {"enabled": True}},
+    "qdrant": {"enabled": True},
+    "platformAdmin": {"username": "root"},
+}
+NFS: Body = {"storage": {"kind": "nfs", "nfs": {"server": "n", "path": "/e"}}}
+COUNTS_WITH: dict[str, Body] = {
+    "functions.replicas": {"functions": {"autoscaling": {"enabled": False}}},
+    "mysql.external": {"mysql": {"enabled": False, "external": {"host": "h"}}},
+    "s3.external": {"seaweedfs": {"enabled": False}, "s3": {"external": {"endpoint": "http://h"}}},
+    "lakefs.external": {"lakefs": {"enabled": False}},
+    "lakefs.replicas": {"lakefs": {"database": "postgres"}},
+    "ingress.s3.by": {"ingress": {"s3": {"host": "s.example.org"}}},
+    "ingress.s3.host": {"ingress": {"s3": {"by": "host"}}},
+    "storage.kind": {"storage": {"nfs": {"server": "n", "path": "/e"}}},
+    "storage.nfs": NFS,
+    "storage.hostPath": {"storage": {"kind": "hostPath"}},
+    "storage.size": {"seaweedfs": {"master": {"storage": {"size": None}}}},
+    "mysql.enabled": {"mysql": {"external": {"host": "h"}}},
+    "seaweedfs.enabled": {"s3": {"external": {"endpoint": "http://h"}}},
+    "lakefs.enabled": {"lakefs": {"external": {"endpoint": "http://h"}}},
+}
+"""What else has to be said for a value to count, by the beginning of its path."""
+UNLIKE: dict[str, Any] = {
+    "seaweedfs.replication": "001",
+    "seaweedfs.volume.racks": [{"name": "a", "servers": 3}, {"name": "b", "servers": 2}],
+    "seaweedfs.master.replicas": 5,
+    "gateway.parentRefs": [{"name": "other"}],
+    "functions.overrides": {"token": {"replicas": 7, "drainSeconds": 9}},
+    "operator.namespaces": {"team-a": ["ada_space"]},
+}
+"""Values for those that do not take any."""
+
+
+@pytest.mark.parametrize("value", [*chart.leaves(chart.values(CHART))], ids=lambda one: one.path)
+def test_every_value_has_an_effect(value: chart.Value, tmp_path: Path) -> None:
+    """With another value than its default the chart is another one, or there is one where it was refused."""
+    given = merged(ON, *(one for beginning, one in COUNTS_WITH.items() if f"{value.path}.".startswith(f"{beginning}.")))
+    assert outcome(merged(given, nested(value.path, unlike(value))), tmp_path) != outcome(
+        merged(given, nested(value.path, value.default)), tmp_path, may_refuse=True
+    )
+
+
+def merged(*several: Body) -> Body:
+    out: Body = {}
+    for one in several:
+        for name, value in one.items():
+            known = out.get(name)
+            out[name] = merged(known, value) if isinstance(known, dict) and isinstance(value, dict) else value
+    return out
+
+
+def nested(path: str, value: Any) -> Body:
+    first, _, rest = path.partition(".")
+    return {first: nested(rest, value) if rest else value}
+
+
+def outcome(given: Body, folder: Path, *, may_refuse: bool = False) -> str:
+    """All objects but the Secret, which is another one each time, as a text; or why there are none."""
+    file = folder / "values.yaml"
+    file.write_text(yaml.safe_dump(given))
+    try:
+        return json.dumps([one for one in render(file) if one["kind"] != "Secret"], sort_keys=True)
+    except subprocess.CalledProcessError as error:
+        if not may_refuse:
+            raise
+        return str(error.stderr)
+
+
+def unlike(value: chart.Value) -> Any:
+    """Another value that the schema allows."""
+    if value.path in UNLIKE:
+        return UNLIKE[value.path]
+    if "enum" in value.schema:
+        return next(one for one in value.schema["enum"] if one != value.default)
+    if isinstance(value.default, bool):
+        return not value.default
+    if isinstance(value.default, int):
+        return value.default + 1
+    if value.schema["type"] == "array":
+        return ["one", "two"] if value.schema["items"] == {"type": "string"} else [{"key": "a", "operator": "Exists"}]
+    if value.schema["type"] == "object":
+        return {"size": "77Gi", "a_b": "c"}
+    return f"{value.default}x" if value.default else "other"
