@@ -9,6 +9,7 @@ from contextlib import suppress
 import pytest
 from hypothesis import settings
 
+from tests.servers.helm import Helm
 from tests.servers.kubernetes import Kubernetes
 from tests.servers.lakefs import LakeFS
 from tests.servers.mariadb import MariaDB
@@ -49,6 +50,11 @@ def lakefs(seaweedfs: SeaweedFS) -> Iterator[LakeFS]:
 @pytest.fixture(scope="session")
 def kubernetes() -> Iterator[Kubernetes]:
     yield from running(Kubernetes.start)
+
+
+@pytest.fixture(scope="session")
+def helm() -> Iterator[Helm]:
+    yield from running(Helm.start)
 
 
 @pytest.fixture(scope="session")
