@@ -33,7 +33,7 @@ def write(stack: Stack, *statements: Any) -> None:
 
 
 def run(policy: str | None, state: str, finished: datetime | None, **other: Any) -> dict[str, Any]:
-    fixed = {"policy": policy, "action": "archive", "trigger": "schedule", "as_of": YESTERDAY, "skipped": {}}
+    fixed: dict[str, Any] = {"policy": policy, "action": "archive", "trigger": "schedule", "as_of": YESTERDAY, "skipped": {}}
     return {**fixed, "state": state, "started_at": YESTERDAY, "finished_at": finished, **other}
 
 
@@ -42,7 +42,7 @@ def test_nothing_waits_in_an_installation_that_is_idle(stack: Stack) -> None:
     with stack.client(stack.user("ada")) as http:
         upload(http, "kept.txt", b"kept")
     standing = read(stack.services())
-    assert standing.jobs == standing.due == {}
+    assert (standing.jobs, standing.due) == ({}, {})
     assert standing.intents == dict.fromkeys(INTENTS, Waiting())
     assert standing.erasures == dict.fromkeys(ERASURES, Waiting())
     assert standing.groups == standing.overdue == Waiting()

@@ -18,7 +18,7 @@ from sqlalchemy import insert, update
 from tests.behaviour.erased import NOW, condemned
 from tests.behaviour.moments import upload
 from tests.cli.program import HOLDFAST
-from tests.monitoring.chart import ALERTS, alert, panels, parsed, selectors
+from tests.monitoring.chart import ALERTS, ROOT, alert, panels, parsed, selectors
 from tests.monitoring.test_rules import GIVEN
 from tests.servers.mariadb import MariaDB
 from tests.servers.process import Process as Server
@@ -183,3 +183,10 @@ def test_the_values_by_which_seaweedfs_is_asked_are_its_own(scrape: Scrape) -> N
     }
     assert len(asked) >= 3
     assert [(name, label, value) for name, label, value in sorted(asked) if value not in scrape.labels[name][label]] == []
+
+
+def test_every_metric_of_the_guide_is_exported(scrape: Scrape) -> None:
+    named = set(re.findall(r"`(holdfast_\w+)`", (ROOT / "docs" / "guides" / "monitoring.md").read_text()))
+    assert len(named) > 25
+    exported = {re.sub(r"_(bucket|count|sum)$", "", name) for name in scrape.labels} | set(scrape.labels)
+    assert sorted(named - exported) == []

@@ -58,14 +58,20 @@ def ports(template: dict[str, Any]) -> set[str]:
     return {port["name"] for container in template["spec"]["containers"] for port in container.get("ports", []) if "name" in port}
 
 
+@pytest.fixture(scope="module")
+def everything(helm: Helm) -> list[dict[str, Any]]:
+    """What the chart renders with all that there is."""
+    return helm.objects(CHART, ALL)
+
+
 def test_nothing_of_it_is_there_unasked(helm: Helm) -> None:
     objects = helm.objects(CHART, STORED)
     assert not {one["kind"] for one in objects} & KINDS
     assert not [name for name in named(objects, "ConfigMap") if "dashboard" in name]
 
 
-def test_every_component_is_read_at_a_port_that_it_has(helm: Helm) -> None:
-    objects = helm.objects(CHART, ALL)
+def test_every_component_is_read_at_a_port_that_it_has(everything: list[dict[str, Any]]) -> None:
+    objects = everything
     monitors = named(objects, "PodMonitor")
     read = {}
     for one in monitors.values():
@@ -86,8 +92,8 @@ def test_every_component_is_read_at_a_port_that_it_has(helm: Helm) -> None:
         assert monitor["spec"]["endpoints"][0]["port"] in {port["name"] for port in service["spec"]["ports"]}
 
 
-def test_every_label_by_which_the_rules_ask_is_given_by_the_monitors(helm: Helm) -> None:
-    objects = helm.objects(CHART, ALL)
+def test_every_label_by_which_the_rules_ask_is_given_by_the_monitors(everything: list[dict[str, Any]]) -> None:
+    objects = everything
     for one in named(objects, "ServiceMonitor", "PodMonitor").values():
         given = one["spec"].get("targetLabels") or one["spec"]["podTargetLabels"]
         assert {re.sub(r"\W", "_", label) for label in given} == {label for label in GIVEN if label.startswith("app_")}
@@ -127,14 +133,14 @@ def test_a_rule_about_what_is_not_deployed_or_not_wanted_is_left_out(helm: Helm)
     assert gone == {"LakeFSDown", "QdrantDown", "MySQLDown", "BackupNotRunning"} | of_the_operator | NODES
 
 
-def test_the_operators_find_all_by_the_labels_that_they_select(helm: Helm) -> None:
-    found = named(helm.objects(CHART, ALL), *KINDS)
-    assert {one["kind"] for one in found.values()} == KINDS
-    assert all(one["metadata"]["labels"]["release"] == "kps" for one in found.values())
+def test_the_operators_find_all_by_the_labels_that_they_select(everything: list[dict[str, Any]]) -> None:
+    found = [one for one in everything if one["kind"] in KINDS]
+    assert {one["kind"] for one in found} == KINDS
+    assert all(one["metadata"]["labels"]["release"] == "kps" for one in found)
 
 
-def test_dashboards_are_as_they_are_in_the_chart(helm: Helm) -> None:
-    found = {name: one for name, one in named(helm.objects(CHART, ALL), "ConfigMap").items() if "dashboard" in name}
+def test_dashboards_are_as_they_are_in_the_chart(everything: list[dict[str, Any]]) -> None:
+    found = {name: one for name, one in named(everything, "ConfigMap").items() if "dashboard" in name}
     assert sorted(found) == ["holdfast-dashboard-holdfast", "holdfast-dashboard-seaweedfs"]
     for one in found.values():
         assert one["metadata"]["labels"]["grafana_dashboard"] == "1"
@@ -155,8 +161,8 @@ def test_the_panels_of_000_are_there() -> None:
     assert len({one["id"] for one in shown}) == len(shown)
 
 
-def test_alerts_go_by_e_mail_as_000_sent_them(helm: Helm) -> None:
-    [found] = named(helm.objects(CHART, ALL), "AlertmanagerConfig").values()
+def test_alerts_go_by_e_mail_as_000_sent_them(everything: list[dict[str, Any]]) -> None:
+    [found] = named(everything, "AlertmanagerConfig").values()
     route, [receiver] = found["spec"]["route"], found["spec"]["receivers"]
     assert route == {
         "receiver": "email",
