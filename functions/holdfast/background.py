@@ -7,8 +7,8 @@ the purge, and the scheduler of policies.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
-from contextlib import nullcontext, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
 from socket import socket
@@ -29,7 +29,6 @@ from holdfast.lifecycle import upkeep as lifecycle_upkeep
 from holdfast.lifecycle.own import sweep_own
 from holdfast.lifecycle.scheduling import LOOK_SECONDS, MOUNT_SECONDS, look, tick
 from holdfast.monitoring import metrics
-from holdfast.monitoring.answering import answering
 from holdfast.services import Services
 from holdfast.stopping import asked_to_stop
 
@@ -124,7 +123,13 @@ def run(services: Services, ready: Callable[[], None], listener: socket | None =
     To be called in the main thread."""
     asked = asked_to_stop()
     runners = services.start(scheduling=False)
-    with nullcontext() if listener is None else answering(services.settings, listener, runners):
+    with nullcontext() if listener is None else _answering(services, listener, runners):
         ready()
         asked.wait()
         services.close()  # before the answers end: until the last job is done, the process is alive
+
+
+def _answering(services: Services, listener: socket, runners: Sequence[Runner]) -> AbstractContextManager[None]:
+    from holdfast.monitoring.answering import answering  # FastAPI, which a worker that nobody asks does without
+
+    return answering(services.settings, listener, runners)
