@@ -9,10 +9,12 @@ from contextlib import suppress
 import pytest
 from hypothesis import settings
 
+from tests.servers.helm import Helm
 from tests.servers.kubernetes import Kubernetes
 from tests.servers.lakefs import LakeFS
 from tests.servers.mariadb import MariaDB
 from tests.servers.mysql import MySQL
+from tests.servers.prometheus import MysqldExporter, Promtool
 from tests.servers.required import cost_of_lakefs, running
 from tests.servers.seaweedfs import SeaweedFS
 from tests.stacks import databases, lakefs_standin, stack
@@ -48,6 +50,21 @@ def lakefs(seaweedfs: SeaweedFS) -> Iterator[LakeFS]:
 @pytest.fixture(scope="session")
 def kubernetes() -> Iterator[Kubernetes]:
     yield from running(Kubernetes.start)
+
+
+@pytest.fixture(scope="session")
+def helm() -> Iterator[Helm]:
+    yield from running(Helm.start)
+
+
+@pytest.fixture(scope="session")
+def promtool() -> Iterator[Promtool]:
+    yield from running(Promtool.start)
+
+
+@pytest.fixture(scope="session")
+def mysqld_exporter(mariadb: MariaDB) -> Iterator[MysqldExporter]:
+    yield from running(lambda: MysqldExporter.start(mariadb))
 
 
 @pytest.fixture

@@ -7,10 +7,11 @@ the purge, and the scheduler of policies.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
+from socket import socket
 
 from holdfast.assets import ending, erasing
 from holdfast.assets import upkeep as assets_upkeep
@@ -21,12 +22,13 @@ from holdfast.holds import placing, releasing
 from holdfast.identity import upkeep as identity_upkeep
 from holdfast.jobs import upkeep as jobs_upkeep
 from holdfast.jobs.queue import Job
-from holdfast.jobs.repeating import Repeating
+from holdfast.jobs.repeating import Repeating, Runner
 from holdfast.jobs.worker import Handler, Worker
 from holdfast.lifecycle import purging, undoing
 from holdfast.lifecycle import upkeep as lifecycle_upkeep
 from holdfast.lifecycle.own import sweep_own
 from holdfast.lifecycle.scheduling import LOOK_SECONDS, MOUNT_SECONDS, look, tick
+from holdfast.monitoring import metrics
 from holdfast.services import Services
 from holdfast.stopping import asked_to_stop
 
@@ -96,26 +98,38 @@ def _purge(services: Services, stopping: threading.Event) -> None:
         purging.purge(services, stopping=stopping.is_set)
 
 
-def parts(services: Services, *, scheduling: bool) -> list[tuple[Callable[[], None], Callable[[], None]]]:
-    """What to start and how to stop it: the worker, the reconciliation (at once, since the process before may have crashed), the
-    sealer, the purge unless it is switched off, and, where CronJobs do not do that, the scheduler."""
-    settings, worker = services.settings, Worker(services, HANDLERS)
-    repeated = [
+def parts(services: Services, *, scheduling: bool) -> list[Runner]:
+    """The worker, the reconciliation (at once, since the process before may have crashed), the sealer, the two looks that
+    ``/metrics`` shows, the purge unless it is switched off, and, where CronJobs do not do that, the scheduler."""
+    settings = services.settings
+    runners: list[Runner] = [
+        Worker(services, HANDLERS),
         Repeating("reconciliation", lambda _stopping: _round(services), settings.reconcile_seconds),
         Repeating("sealing", sealer.of(services), sealer.EVERY),
+        Repeating("observation", lambda _stopping: metrics.observe(services), metrics.EVERY),
+        Repeating("asking of stores", partial(metrics.ask, services), metrics.EVERY),
     ]
     if settings.purge_seconds:
-        repeated.append(Repeating("purge", lambda stopping: _purge(services, stopping), settings.purge_seconds))
+        runners.append(Repeating("purge", lambda stopping: _purge(services, stopping), settings.purge_seconds))
     if scheduling and settings.scheduler:
-        repeated.append(Repeating("scheduling", partial(tick, services, told={}), LOOK_SECONDS))
+        runners.append(Repeating("scheduling", partial(tick, services, told={}), LOOK_SECONDS))
     elif settings.policies is not None:
-        repeated.append(Repeating("forgetting of policies", lambda _stopping: look(services), MOUNT_SECONDS / 5))
-    return [(worker.start, worker.stop), *((one.start, one.stop) for one in repeated)]
+        runners.append(Repeating("forgetting of policies", lambda _stopping: look(services), MOUNT_SECONDS / 5))
+    return runners
 
 
-def run(services: Services, ready: Callable[[], None]) -> None:
-    """Runs all of it until SIGTERM or SIGINT; what is under way then is finished. To be called in the main thread."""
+def run(services: Services, ready: Callable[[], None], listener: socket | None = None) -> None:
+    """Runs all of it until SIGTERM or SIGINT; what is under way then is finished. Meanwhile it answers at ``listener`` how it does.
+    To be called in the main thread."""
     asked = asked_to_stop()
-    services.start(scheduling=False)
-    ready()
-    asked.wait()
+    runners = services.start(scheduling=False)
+    with nullcontext() if listener is None else _answering(services, listener, runners):
+        ready()
+        asked.wait()
+        services.close()  # before the answers end: until the last job is done, the process is alive
+
+
+def _answering(services: Services, listener: socket, runners: Sequence[Runner]) -> AbstractContextManager[None]:
+    from holdfast.monitoring.answering import answering  # FastAPI, which a worker that nobody asks does without
+
+    return answering(services.settings, listener, runners)

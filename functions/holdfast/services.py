@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from holdfast.database.direct import Direct
     from holdfast.database.engine import Database
     from holdfast.identity.tokens import Tokens
+    from holdfast.jobs.repeating import Runner
     from holdfast.storage.objects import Compactor, Objects
     from holdfast.storage.versions import Versions
     from holdfast.web.hop import Threads
@@ -184,18 +185,20 @@ class Services:
 
         return Registrar(self.database, self.clock, threads)
 
-    def background(self, *, scheduling: bool) -> list[tuple[Callable[[], None], Callable[[], None]]]:
-        """What runs beside the requests of ``holdfast serve``, each as (start, stop). ``stop`` returns when it is at rest."""
+    def background(self, *, scheduling: bool) -> Sequence[Runner]:
+        """What runs beside the requests of ``holdfast serve``."""
         from holdfast.background import parts
 
         return parts(self, scheduling=scheduling)
 
-    def start(self, *, scheduling: bool = True) -> None:
-        """Starts what runs in the background; ``close`` stops it. ``scheduling``: policies too, whose one source of truth this
-        process's folder is then."""
-        for start, stop in self.background(scheduling=scheduling):
-            start()
-            self._closing.append(stop)
+    def start(self, *, scheduling: bool = True) -> Sequence[Runner]:
+        """Starts what runs in the background, and returns it; ``close`` stops it. ``scheduling``: policies too, whose one source of
+        truth this process's folder is then."""
+        runners = self.background(scheduling=scheduling)
+        for runner in runners:
+            runner.start()
+            self._closing.append(runner.stop)
+        return runners
 
     def close(self) -> None:
         """Gives connections back. What was acknowledged is already safe."""

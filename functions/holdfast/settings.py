@@ -80,6 +80,12 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="Address on which a function's container listens.")
     port: int = Field(8080, ge=0, le=65535, description="Port on which a function's container listens.")
+    worker_port: int | None = Field(
+        None,
+        ge=0,
+        le=65535,
+        description="Port on which `holdfast worker` answers `/healthz`, `/readyz` and `/metrics`, at `host`. Empty: none.",
+    )
     trusted_proxies: str = Field(
         "", description="Addresses and networks of proxies whose X-Forwarded-For and -Proto are believed, comma separated."
     )

@@ -9,7 +9,6 @@ from itertools import chain, repeat
 from typing import Any
 
 from holdfast_operator import metrics
-from holdfast_operator import status as statuses
 from holdfast_operator.bundling import Bundler
 from holdfast_operator.cluster import CONFIG_MAPS, CRON_JOBS, JOBS, PODS, POLICIES, Body, Cluster, Refusal, Unreachable
 from holdfast_operator.knowledge import Knowledge
@@ -129,9 +128,9 @@ class Operator:
 
     def _resync(self) -> None:
         """Whatever the watches missed."""
+        metrics.LAST_RESYNC.set(time.time())  # by ``start``
         usual = self._settings.resync_seconds
         for pause, early in chain(((min(seconds, usual), True) for seconds in _EARLY), repeat((usual, False))):
-            metrics.LAST_RESYNC.set(time.time())
             self._count()
             if self._stop.wait(pause):
                 return
@@ -141,17 +140,11 @@ class Operator:
                     continue
                 for reflector in self._reflectors:
                     reflector.read()
+                metrics.LAST_RESYNC.set(time.time())
             except (Refusal, Unreachable) as error:
                 log.warning("not everything could be read anew: %s", error)
                 continue
             self._look_at([key_of(body) for body in self._knowledge.policies.all()])
 
     def _count(self) -> None:
-        counts: dict[tuple[str, str], int] = {}
-        for body in self._knowledge.policies.all():
-            ready = next((one.status for one in statuses.known(body).conditions if one.type == "Ready"), "Unknown")
-            kind = ready, str((body.get("spec") or {}).get("mode", ""))
-            counts[kind] = counts.get(kind, 0) + 1
-        metrics.POLICIES.clear()
-        for (ready, mode), count in counts.items():
-            metrics.POLICIES.labels(ready, mode).set(count)
+        metrics.show(self._knowledge.policies.all())

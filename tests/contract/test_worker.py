@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from sqlalchemy import select, update
@@ -208,3 +209,45 @@ def test_it_goes_on_when_the_queue_comes_back(services: Services, make: Callable
         services.database.write(lambda connection: connection.exec_driver_sql(rename[1]))
     add(services.database)
     assert ran.wait(PATIENCE)
+
+
+def test_it_is_alive_while_its_threads_turn_also_while_one_is_long_at_a_job(
+    make: Callable[..., Worker], services: Services
+) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def long(*_: object) -> None:
+        begun.set()
+        go_on.wait(PATIENCE)
+
+    assert not Worker(services, {}).alive(), "it was not started"
+    add(services.database)
+    worker = make({"a": long}, threads=1, stalled_seconds=0)
+    try:
+        assert begun.wait(PATIENCE)
+        assert worker.alive()
+    finally:
+        go_on.set()
+    worker = make({}, threads=2)
+    assert worker.alive()
+
+
+def test_a_look_into_the_queue_that_does_not_end_is_a_standstill(services: Services) -> None:
+    looking, go_on = threading.Event(), threading.Event()
+
+    class Hanging:
+        def listen(self, *_: object) -> None: ...
+
+        def write(self, _act: object) -> None:
+            looking.set()
+            go_on.wait(PATIENCE)
+
+    hanging = SimpleNamespace(database=Hanging())
+    worker = Worker(cast(Services, hanging), {}, threads=1, stalled_seconds=0)
+    worker.start()
+    try:
+        assert looking.wait(PATIENCE)
+        until(lambda: not worker.alive())
+    finally:
+        go_on.set()
+        worker.stop()

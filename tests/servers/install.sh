@@ -60,6 +60,21 @@ kubernetes() { # built from source by the shared tools; a user has kind, or anot
     fi
 }
 
+prometheus() { # two programs out of Debian's packages, into .tools/: installed, they would start services, and bring a web interface
+    { has promtool || [ -x .tools/promtool ]; } && { has prometheus-mysqld-exporter || [ -x .tools/prometheus-mysqld-exporter ]; } && return 0
+    if ! has apt-get; then
+        say "Prometheus is not here: put promtool and prometheus-mysqld-exporter on PATH"
+        return 1
+    fi
+    say "bringing promtool and prometheus-mysqld-exporter into .tools/"
+    [ "$(id -u)" != 0 ] || apt-get -qq update
+    mkdir -p .tools/packages
+    (cd .tools/packages && apt-get -qq download prometheus prometheus-mysqld-exporter >/dev/null 2>&1) || { say "apt-get cannot bring them"; return 1; }
+    for package in .tools/packages/*.deb; do dpkg-deb --extract "$package" .tools/packages/root; done
+    mv .tools/packages/root/usr/bin/promtool .tools/packages/root/usr/bin/prometheus-mysqld-exporter .tools/
+    rm -rf .tools/packages
+}
+
 case ${1:-} in
     uv) uv ;;
     servers)
@@ -67,6 +82,7 @@ case ${1:-} in
         has curl || debian "curl is not here, which the documents use" curl || failed=1
         mariadb || failed=1
         mysql || failed=1
+        prometheus || failed=1
         kubernetes || failed=1
         exit $failed
         ;;

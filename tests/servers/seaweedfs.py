@@ -24,7 +24,8 @@ IDENTITIES = "s3.json"
 class SeaweedFS:
     """An S3 store of one process. Its only identity may do everything (`client` is it); nothing goes without a signature.
 
-    `master`, `filer` and `volume` are the addresses of its other roles, `volumes` the folder with its volumes' files.
+    `master`, `filer` and `volume` are the addresses of its other roles, `metrics` where all of them tell Prometheus, `volumes` the
+    folder with its volumes' files.
     """
 
     def __init__(
@@ -32,6 +33,7 @@ class SeaweedFS:
     ) -> None:
         self.endpoint = endpoint
         self.master, self.filer, self.volume = (f"http://127.0.0.1:{ports[role]}" for role in ("master", "filer", "volume"))
+        self.metrics = f"http://127.0.0.1:{ports['metrics']}/metrics"
         self.volumes = volumes
         self.access_key = access_key
         self.secret_key = secret_key
@@ -61,7 +63,7 @@ class SeaweedFS:
         identity = {"name": "tests", "credentials": [{"accessKey": access_key, "secretKey": secret_key}], "actions": ["Admin"]}
         (folder / IDENTITIES).write_text(json.dumps({"identities": [identity]}))
         (folder / "data").mkdir()
-        master, master_grpc, volume, volume_grpc, filer, filer_grpc, s3, s3_grpc = free_ports(8)
+        master, master_grpc, volume, volume_grpc, filer, filer_grpc, s3, s3_grpc, metrics = free_ports(9)
         command: list[str | Path] = [
             weed, "-logtostderr=true", "server", f"-dir={folder}/data", "-ip=127.0.0.1", "-ip.bind=127.0.0.1",
             f"-master.port={master}", f"-master.port.grpc={master_grpc}", "-master.telemetry=false", "-master.electionTimeout=1s",
@@ -72,11 +74,11 @@ class SeaweedFS:
             f"-s3.config={folder}/{IDENTITIES}",
             # As the chart runs it: no bucket appears, or goes with its objects, by mistake; and nothing else listens.
             "-s3.autoCreateBucket=false", "-s3.allowDeleteBucketNotEmpty=false", "-s3.iam=false",
-            "-s3.port.iceberg=0", "-s3.port.lance=0",
+            "-s3.port.iceberg=0", "-s3.port.lance=0", f"-metricsPort={metrics}", "-metricsIp=127.0.0.1",
         ]  # fmt: skip
         grpc = {"master": master_grpc, "volume": volume_grpc, "filer": filer_grpc, "s3": s3_grpc}
         sockets = [Path(f"/tmp/seaweedfs-{role}-grpc-{port}.sock") for role, port in grpc.items()]  # no flag moves these
-        ports = {"master": master, "filer": filer, "volume": volume}
+        ports = {"master": master, "filer": filer, "volume": volume, "metrics": metrics}
         process = Process("weed", command, folder, litter=sockets)
         server = cls(f"http://127.0.0.1:{s3}", access_key, secret_key, process.stop, ports, folder / "data")
         process.wait_until(lambda: answers(f"{server.endpoint}/healthz") and server.stores())

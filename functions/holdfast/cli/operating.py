@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +16,10 @@ from holdfast.cli.output import Format, Output, listing, note
 from holdfast.cli.progress import Meter, Unit
 
 if TYPE_CHECKING:
+    from socket import socket
+
     from holdfast.disagreement import Disagreement
+    from holdfast.settings import Settings
 
 app = typer.Typer()
 
@@ -102,9 +107,28 @@ def reconcile(data: Data = None) -> None:
 def worker(data: Data = None) -> None:
     """Run what happens after requests, in a process of its own, until it is asked to end. The server does so by itself, too."""
     from holdfast.background import run
+    from holdfast.web.server import url_of
 
-    with installation(data) as services:
-        run(services, lambda: note("The worker is ready."))
+    with installation(data) as services, _listening(services.settings) as listener:
+        where = "" if listener is None else f" It answers at {url_of(listener)}."
+        run(services, lambda: note(f"The worker is ready.{where}"), listener)
+
+
+@contextmanager
+def _listening(settings: Settings) -> Iterator[socket | None]:
+    """Where the worker says how it does; None where nobody wants to know. Raises Failure when the address cannot be had."""
+    from holdfast.web.server import listen
+
+    if settings.worker_port is None:
+        yield None
+        return
+    try:
+        listener = listen(settings.host, settings.worker_port)
+    except OSError as error:
+        said = os.strerror(error.errno or 0)
+        raise Failure(f"The worker cannot listen on {settings.host}, port {settings.worker_port}: {said}.") from None
+    with listener:
+        yield listener
 
 
 @app.command()

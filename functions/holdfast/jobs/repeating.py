@@ -6,10 +6,24 @@ import logging
 import random
 import threading
 from collections.abc import Callable
+from typing import Protocol
 
 from holdfast.errors import Unavailable
 
 _log = logging.getLogger(__name__)
+
+
+class Runner(Protocol):
+    """What runs beside the requests."""
+
+    def start(self) -> None:
+        """Begins. Called once."""
+
+    def stop(self) -> None:
+        """Returns when it is at rest. Called once."""
+
+    def alive(self) -> bool:
+        """Whether it goes on, as far as can be seen from outside: a long act is no standstill."""
 
 
 class Repeating:
@@ -32,6 +46,10 @@ class Repeating:
         """Returns when what is under way is done."""
         self._stopping.set()
         self._thread.join()
+
+    def alive(self) -> bool:
+        """Whether its thread is there."""
+        return self._thread.is_alive()
 
     def _run(self) -> None:
         pause = 0.0

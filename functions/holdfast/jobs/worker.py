@@ -7,7 +7,9 @@ lease is prolonged; when the process dies, the lease runs out and another worker
 from __future__ import annotations
 
 import logging
+import math
 import threading
+import time
 import traceback
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
@@ -37,12 +39,17 @@ class Worker:
         lease_seconds: int = 60,
         first_wait: float = 0.25,
         longest_wait: float = 5.0,
+        stalled_seconds: float = 300.0,
     ) -> None:
-        """``first_wait`` and ``longest_wait``: seconds between looks into an empty queue, doubling from one to the other."""
+        """``first_wait`` and ``longest_wait``: seconds between looks into an empty queue, doubling from one to the other.
+        ``stalled_seconds``: after which a thread that neither looks nor runs a job stands still; longer than a database takes to be
+        found away."""
         self._services = services
         self._handlers = dict(handlers)
         self._lease_seconds = lease_seconds
         self._waits = (first_wait, longest_wait)
+        self._stalled_seconds = stalled_seconds
+        self._looked: dict[str, float] = {}  # by thread: when it last turned to the queue; for ever while it runs a job
         self._changed = threading.Condition()
         self._nudges = 0
         self._stopping = False
@@ -67,6 +74,12 @@ class Worker:
         self._at_rest.set()
         self._renewer.join()
 
+    def alive(self) -> bool:
+        """Whether all threads are there and none stands still. One that runs a job does not, however long that takes."""
+        longest_ago = time.monotonic() - self._stalled_seconds
+        there = all(thread.is_alive() for thread in (*self._threads, self._renewer))
+        return there and all(looked >= longest_ago for looked in list(self._looked.values()))
+
     def _nudge(self) -> None:
         with self._changed:
             self._nudges += 1
@@ -78,10 +91,12 @@ class Worker:
         if job is None:
             return False
         self._running[job.claim] = job
+        self._looks(math.inf)
         try:
             self._run(job)
         finally:
             del self._running[job.claim]
+            self._looks(time.monotonic())
         return True
 
     def _run(self, job: Job) -> None:
@@ -99,6 +114,9 @@ class Worker:
         if not ours:
             _log.warning("job %d (%s) was taken over by another worker", job.id, job.kind)
 
+    def _looks(self, at: float) -> None:
+        self._looked[threading.current_thread().name] = at
+
     def _work(self) -> None:
         first, longest = self._waits
         wait = first
@@ -107,6 +125,7 @@ class Worker:
                 if self._stopping:
                     return
                 nudges = self._nudges
+            self._looks(time.monotonic())
             if self._found():
                 wait = first
                 continue

@@ -32,12 +32,17 @@ class App(FastAPI):
 
 
 def create_app(
-    name: str, *routers: APIRouter, services: Services | None = None, needs: Sequence[Part] = (), document: bool = True
+    name: str,
+    *routers: APIRouter,
+    services: Services | None = None,
+    needs: Sequence[Part] = (),
+    document: bool = True,
+    alive: Callable[[], bool] = lambda: True,
 ) -> App:
     """An app that serves ``routers`` as service ``name``, and is ready while the parts that it ``needs`` answer.
 
     ``services`` default to those of the environment's settings. ``document``: whether it serves its own part of the OpenAPI
-    document, which whoever mounts the function ``docs`` leaves to that.
+    document, which whoever mounts the function ``docs`` leaves to that. ``alive``: whether what the process does besides goes on.
     """
     services = services or Services()
     threads = Threads(services.settings.threads)
@@ -58,7 +63,7 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         # Their routes as they are: a router that is included is searched twice for each request, one router after the other.
-        routes=[route for router in (*routers, health.router(name, readiness)) for route in router.routes],
+        routes=[route for router in (*routers, health.router(name, readiness, alive)) for route in router.routes],
     )
     app.state.services, app.state.threads, app.state.service = services, threads, name
     app.state.registrar = cache(lambda: services.registrar(threads))

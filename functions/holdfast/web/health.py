@@ -72,7 +72,8 @@ class Readiness:
         self._threads.close(wait=False)
 
 
-def router(service: str, readiness: Readiness) -> APIRouter:
+def router(service: str, readiness: Readiness, alive: Callable[[], bool] = lambda: True) -> APIRouter:
+    """``alive``: whether what the process does beside the event loop goes on. Asked on the loop, so it must not block."""
     # No response models, also in the endpoints of ``token``: the first one makes FastAPI import the whole of ``pydantic.v1``.
     routes = APIRouter(include_in_schema=False)
 
@@ -81,7 +82,9 @@ def router(service: str, readiness: Readiness) -> APIRouter:
         return {"status": "ok", "service": service, "version": __version__}
 
     @routes.get("/healthz", response_model=None)
-    async def alive() -> dict[str, str]:
+    async def healthy() -> dict[str, str]:
+        if not alive():
+            raise Unavailable("What runs in the background stands still.", slug="stalled")
         return {"status": "ok"}
 
     @routes.get("/readyz", response_model=None)

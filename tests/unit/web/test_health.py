@@ -127,3 +127,9 @@ def test_metrics_are_text_for_prometheus() -> None:
 @pytest.mark.parametrize("path", ["/", "/healthz", "/readyz", "/metrics"])
 def test_what_is_for_machines_is_not_in_the_document(path: str) -> None:
     assert path not in get("/openapi.json").json()["paths"]
+
+
+def test_what_stands_still_beside_the_loop_is_not_alive() -> None:
+    goes_on = [True, False]
+    app = create_app("test", services=Services(Settings()), alive=lambda: goes_on.pop(0))
+    assert [get("/healthz", app=app).status_code for _ in range(2)] == [200, 503]

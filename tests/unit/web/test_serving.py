@@ -8,13 +8,14 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
 
+from holdfast.jobs.repeating import Runner
 from holdfast.services import Services
 from holdfast.settings import Settings
 from holdfast.web import serving
@@ -147,9 +148,22 @@ def test_every_function_has_a_router_and_an_app() -> None:
 def test_what_runs_in_the_background_stops_in_reverse_order() -> None:
     done: list[str] = []
 
+    class Noted:
+        def __init__(self, number: int) -> None:
+            self.number = number
+
+        def start(self) -> None:
+            done.append(f"start {self.number}")
+
+        def stop(self) -> None:
+            done.append(f"stop {self.number}")
+
+        def alive(self) -> bool:
+            return True
+
     class WithBackground(Services):
-        def background(self, *, scheduling: bool) -> list[tuple[Callable[[], None], Callable[[], None]]]:
-            return [(lambda n=n: done.append(f"start {n}"), lambda n=n: done.append(f"stop {n}")) for n in (1, 2)]  # type: ignore[misc]
+        def background(self, *, scheduling: bool) -> list[Runner]:
+            return [Noted(1), Noted(2)]
 
     services = WithBackground(Settings())
     services.start()

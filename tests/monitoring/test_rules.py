@@ -1,0 +1,134 @@
+"""The chart's alerts: each fires and stays silent as its promtool test shows, and says what to do."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+import yaml
+from tests.monitoring.chart import ALERTS, RULES, RUNBOOKS, TESTS, alert, panels, parsed, selectors
+from tests.servers.prometheus import Promtool
+
+SEVERITIES = {"info", "warning", "critical"}
+GIVEN = {"namespace", "service", "pod", "app_kubernetes_io_name", "app_kubernetes_io_instance", "app_kubernetes_io_component"}
+"""Labels that the chart's monitors give to every series."""
+NODES = {"HighCPUUsage", "HighMemoryUsage"}
+"""Alerts of node-exporter, whose only name of a node is ``instance``."""
+
+
+def test_promtool_accepts_every_rule(promtool: Promtool) -> None:
+    said = promtool("check", "rules", *sorted(RULES.glob("*.yaml")), cwd=RULES)
+    assert said.count("SUCCESS: 1 rules found") == len(ALERTS) > 30
+
+
+@pytest.mark.parametrize("name", [*ALERTS, "system"])
+def test_an_alert_fires_and_stays_silent(name: str, promtool: Promtool) -> None:
+    assert "SUCCESS" in promtool("test", "rules", TESTS / f"{name}.yaml", cwd=TESTS)
+
+
+def cases(name: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = yaml.safe_load((TESTS / f"{name}.yaml").read_text())["tests"]
+    return found
+
+
+@pytest.mark.parametrize("name", ALERTS)
+def test_its_test_has_it_fire_after_a_while_and_be_silent_on_a_system_that_is_well(name: str) -> None:
+    found = {case["name"]: case for case in cases(name)}
+    firing = [look.get("exp_samples") for look in found["fires"]["promql_expr_test"]]
+    assert [bool(samples) for samples in firing] == [False, True], "first it waits for `for`"
+    for silent in ("stays silent on a system that is well", "stays silent on a system that is idle"):
+        assert found[silent]["input_series"]
+        assert all(not look.get("exp_samples") for look in found[silent]["promql_expr_test"])
+
+
+def test_the_test_of_all_rules_at_once_has_all_rules() -> None:
+    files = yaml.safe_load((TESTS / "system.yaml").read_text())["rule_files"]
+    assert sorted(files) == [f"../rules/{name}.yaml" for name in ALERTS]
+    assert sorted(path.stem for path in TESTS.glob("*.yaml")) == sorted([*ALERTS, "system"])
+
+
+@pytest.mark.parametrize("name", ALERTS)
+def test_it_says_what_it_is_and_where_to_read_on(name: str) -> None:
+    rule = alert(name)
+    assert rule["alert"] == name
+    assert rule["labels"]["severity"] in SEVERITIES
+    assert rule["for"]
+    said = rule["annotations"]
+    assert said["summary"]
+    assert said["description"].endswith(".")
+    assert said["runbook"] == f"docs/runbooks/{name}.md"
+    assert set(said) <= {"summary", "description", "runbook", "when"}
+
+
+@pytest.mark.parametrize("name", ALERTS)
+def test_its_text_names_only_labels_that_it_fires_with(name: str) -> None:
+    """000's named what its sum had dropped."""
+    said = alert(name)["annotations"]
+    named = set(re.findall(r"\$labels\.(\w+)", said["summary"] + said["description"]))
+    [firing] = [look["exp_samples"] for look in cases(name)[0]["promql_expr_test"] if look.get("exp_samples")]
+    for sample in firing:
+        assert named <= set(re.findall(r"(\w+)=", sample["labels"]))
+
+
+@pytest.mark.parametrize("name", ALERTS)
+def test_it_takes_no_job_or_instance_for_granted(name: str) -> None:
+    expression = alert(name)["expr"]
+    assert not re.search(r"\bjob\b", expression)
+    if name not in NODES:
+        assert not re.search(r"\binstance\b", expression)
+
+
+@pytest.mark.parametrize("name", ALERTS)
+def test_it_asks_only_series_of_holdfast_and_of_one_component(name: str) -> None:
+    """Another SeaweedFS is none of our business, and each role of ours exports what belongs to the others, too, at zero."""
+    for one in selectors(parsed(alert(name)["expr"])):
+        asked = {matcher.name for matcher in one.matchers.matchers}
+        if one.name.startswith(("holdfast_", "SeaweedFS_", "mysql_")) and asked:
+            assert {"app_kubernetes_io_name", "app_kubernetes_io_component"} <= asked
+        if one.name == "up":
+            assert "app_kubernetes_io_name" in asked
+
+
+def test_every_alert_has_a_runbook_and_every_runbook_an_alert() -> None:
+    assert sorted(path.stem for path in RUNBOOKS.glob("*.md") if path.stem != "README") == ALERTS
+
+
+@pytest.mark.parametrize("name", ALERTS)
+def test_a_runbook_answers_what_one_wants_to_know_at_night(name: str) -> None:
+    text = (RUNBOOKS / f"{name}.md").read_text()
+    assert text.startswith(f"# {name}\n")
+    assert re.findall(r"^## (.+)$", text, re.MULTILINE) == [
+        "What it means",
+        "What users notice",
+        "What to look at",
+        "What to do",
+        "When it is harmless",
+    ]
+    rule = alert(name)
+    assert f"Severity: {rule['labels']['severity']}, after {rule['for']}." in text
+
+
+def test_a_runbook_names_only_alerts_commands_and_settings_that_there_are() -> None:
+    from tests.docs.pages import commands_page
+
+    from holdfast.settings import Settings
+
+    commands = set(re.findall(r"^## holdfast (.+)$", commands_page(), re.MULTILINE))
+    kinds = re.compile(
+        r"\b(?:Function|Worker|Store|Observation|Job|Committer|Audit|Policy|Purge|Erasure|Operator|SeaweedFS|LakeFS|MySQL|Qdrant"
+        r"|High|Low|Backup|Certificate|VolumeServer|VolumeNearly)[A-Z]\w+\b"
+    )
+    for path in RUNBOOKS.glob("*.md"):
+        text = path.read_text()
+        assert set(kinds.findall(text)) <= set(ALERTS), path.name
+        for setting in re.findall(r"HOLDFAST_([A-Z_]+)", text):
+            assert setting.lower() in Settings.model_fields, path.name
+        for command in re.findall(r"(?:^|-- |`)holdfast ([a-z]+(?: [a-z]+)?)", text, re.MULTILINE):
+            assert command in commands or command.split()[0] in commands, path.name
+
+
+def test_every_expression_of_a_dashboard_can_be_read() -> None:
+    for panel in panels():
+        for expression in panel.expressions:
+            assert list(selectors(parsed(expression))), panel.title
