@@ -88,7 +88,7 @@ def test_every_function_works_as_its_role(stack: Stack) -> None:
         hold = ask.http.post("/holds", json={"matter": "Doe", "reason": "an order", "selector": {"paths": ["text/**"]}})
         ask.reached.add("holds")
         assert hold.status_code == 201, hold.text
-        ask("DELETE", f"/holds/{hold.json()['hold_id']}")
+        ask("DELETE", f"/holds/{hold.json()['id']}")
         for act in ("filearchive", "delfile", "filerestore"):
             ask("POST", f"/{act}/{where}")
         shared = {"username": "grace", "password": "shared_password", "permissions": ["list"]}
@@ -180,13 +180,13 @@ def test_the_worker_starts_with_its_own_rights_and_makes_no_table(stack: Stack, 
     given = {f"HOLDFAST_{name.upper()}": getattr(worker, name) for name in (*stack.values, "purge_seconds")}
     plain = {name: str(getattr(value, "get_secret_value", lambda value=value: value)()) for name, value in given.items()}
     program = Program(tmp_path, tmp_path, plain)
-    process = subprocess.Popen([HOLDFAST, "worker"], env=program.variables(), stderr=subprocess.PIPE, text=True)
-    assert process.stderr is not None
-    lines = iter(process.stderr.readline, "")
-    said = [next(line for line in lines if line == "The worker is ready.\n")]
-    process.send_signal(signal.SIGTERM)
-    said += lines
-    assert process.wait() == 0
+    with subprocess.Popen([HOLDFAST, "worker"], env=program.variables(), stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        lines = iter(process.stderr.readline, "")
+        said = [next(line for line in lines if line == "The worker is ready.\n")]
+        process.send_signal(signal.SIGTERM)
+        said += lines
+    assert process.returncode == 0
     assert "denied" not in "".join(said)
 
 
