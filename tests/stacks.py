@@ -6,8 +6,8 @@
             http.post("/fileupload", files=…)
 
 A stack is a fresh installation: nobody else sees its database, its part of the bucket or its repository. Servers start once per
-run. A test for some stacks only: ``@pytest.mark.parametrize("stack", [SQL, MYSQL], indirect=True)``; for MySQL besides STACKS:
-``@WITH_MYSQL``.
+run. A test for some stacks only: ``@pytest.mark.parametrize("stack", [SQL, MYSQL], indirect=True)``; for MySQL, and for the roles
+of the chart's processes, besides STACKS: ``@WITH_MYSQL``.
 """
 
 from __future__ import annotations
@@ -50,12 +50,13 @@ MYSQL = "mysql+seaweedfs+sql"
 STACKS = [SQLITE, SQL, STANDIN, LAKEFS]
 """What every behaviour is tested on."""
 
-WITH_MYSQL = pytest.mark.parametrize("stack", [*STACKS, MYSQL], indirect=True)
-"""Marks a behaviour that hangs on what MySQL and MariaDB do differently: comparing and sorting texts, JSON, moments, locks."""
-
 WITH_ROLES = " as roles"
 ROLES = f"{SQL}{WITH_ROLES}"
 """As the chart runs it (``tests/roles``): each function with the database user and the S3 identity of its role."""
+
+WITH_MYSQL = pytest.mark.parametrize("stack", [*STACKS, MYSQL, ROLES], indirect=True)
+"""Marks a behaviour that hangs on what MySQL and MariaDB do differently: comparing and sorting texts, JSON, moments, locks. These
+behaviours are also those that are run as roles."""
 
 SECRET = "a secret of the tests, which is long enough"
 
