@@ -9,6 +9,7 @@ from contextlib import suppress
 import pytest
 from hypothesis import settings
 
+from tests.roles.stack import seaweedfs_with_identities, users, with_roles
 from tests.servers.helm import Helm
 from tests.servers.kubernetes import Kubernetes
 from tests.servers.lakefs import LakeFS
@@ -19,7 +20,7 @@ from tests.servers.required import cost_of_lakefs, running
 from tests.servers.seaweedfs import SeaweedFS
 from tests.stacks import databases, lakefs_standin, stack
 
-__all__ = ["databases", "lakefs_standin", "stack"]
+__all__ = ["databases", "lakefs_standin", "seaweedfs_with_identities", "stack", "users", "with_roles"]
 
 TOLD = "told"
 

@@ -6,8 +6,8 @@
             http.post("/fileupload", files=…)
 
 A stack is a fresh installation: nobody else sees its database, its part of the bucket or its repository. Servers start once per
-run. A test for some stacks only: ``@pytest.mark.parametrize("stack", [SQL, MYSQL], indirect=True)``; for MySQL besides STACKS:
-``@WITH_MYSQL``.
+run. A test for some stacks only: ``@pytest.mark.parametrize("stack", [SQL, MYSQL], indirect=True)``; for MySQL, and for the roles
+of the chart's processes, besides STACKS: ``@WITH_MYSQL``.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from __future__ import annotations
 import shutil
 import threading
 from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -50,8 +50,13 @@ MYSQL = "mysql+seaweedfs+sql"
 STACKS = [SQLITE, SQL, STANDIN, LAKEFS]
 """What every behaviour is tested on."""
 
-WITH_MYSQL = pytest.mark.parametrize("stack", [*STACKS, MYSQL], indirect=True)
-"""Marks a behaviour that hangs on what MySQL and MariaDB do differently: comparing and sorting texts, JSON, moments, locks."""
+WITH_ROLES = " as roles"
+ROLES = f"{SQL}{WITH_ROLES}"
+"""As the chart runs it (``tests/roles``): each function with the database user and the S3 identity of its role."""
+
+WITH_MYSQL = pytest.mark.parametrize("stack", [*STACKS, MYSQL, ROLES], indirect=True)
+"""Marks a behaviour that hangs on what MySQL and MariaDB do differently: comparing and sorting texts, JSON, moments, locks. These
+behaviours are also those that are run as roles."""
 
 SECRET = "a secret of the tests, which is long enough"
 
@@ -207,12 +212,14 @@ def lakefs_standin() -> Iterator[Standin]:
 
 
 @contextmanager
-def made(request: pytest.FixtureRequest, name: str, folder: Path) -> Iterator[Stack]:
+def made(
+    request: pytest.FixtureRequest, name: str, folder: Path, kind: type[Stack] | None = None, store_fixture: str = "seaweedfs"
+) -> Iterator[Stack]:
     """A fresh stack; a server of it that is missing is dealt with as everywhere (``tests/servers/required.py``)."""
     database, objects, versions = name.split("+")
     pool: Databases = request.getfixturevalue("databases")
     values: dict[str, Any] = {"data": folder, "token_secret": SECRET, "registration": "open"}
-    stack = Stack(name, values)
+    stack = (kind or Stack)(name, values)
     with ExitStack() as closing:
         if database == "sqlite":
             template: pytest.TempPathFactory = request.getfixturevalue("tmp_path_factory")
@@ -220,7 +227,7 @@ def made(request: pytest.FixtureRequest, name: str, folder: Path) -> Iterator[St
         else:
             values["database_url"] = closing.enter_context(pool.fresh(database, request.getfixturevalue(database)))
         if objects == "seaweedfs":
-            store: SeaweedFS = request.getfixturevalue("seaweedfs")
+            store: SeaweedFS = request.getfixturevalue(store_fixture)
             stack.bucket = store
             bucket, prefix = store.namespace()
             keys = {"s3_access_key": store.access_key, "s3_secret_key": store.secret_key}
@@ -240,5 +247,10 @@ def made(request: pytest.FixtureRequest, name: str, folder: Path) -> Iterator[St
 
 @pytest.fixture(params=STACKS)
 def stack(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stack]:
+    if request.param.endswith(WITH_ROLES):
+        made_with_roles: Callable[[str], AbstractContextManager[Stack]] = request.getfixturevalue("with_roles")
+        with made_with_roles(request.param.removesuffix(WITH_ROLES)) as stack:
+            yield stack
+        return
     with made(request, request.param, tmp_path) as stack:
         yield stack

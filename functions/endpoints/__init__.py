@@ -1,6 +1,7 @@
 """The functions: one folder is one container.
 
-``<name>/__init__.py``  ``EXTRAS``: what of the package's extras (pyproject.toml) its image holds.
+``<name>/__init__.py``  ``EXTRAS``: what of the package's extras (pyproject.toml) its image holds. ``ROLE``: as whom it works with
+                        the database and the object store, ``read`` or ``write`` (``holdfast.database.grants``).
 ``<name>/routes.py``    ``router``: parses a request, calls the subject's package, answers. ``serve`` mounts all routers in one app.
 ``<name>/app.py``       ``app`` (FastAPI) and ``handler`` (Mangum) around that router, for a container of its own.
 

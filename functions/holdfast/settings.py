@@ -32,6 +32,20 @@ class Settings(BaseSettings):
     )
     database_pool: int = Field(16, ge=1, le=200, description="Connections kept open per process.")
 
+    database_user_prefix: str = Field(
+        "holdfast_",
+        pattern="^[A-Za-z0-9_]{1,24}$",
+        description="What the names of the users begin with that `holdfast admin database-users` makes; their roles come after it.",
+    )
+    database_user_host: str = Field("%", description="From where those users may log in, as MySQL writes it.")
+    database_read_password: SecretStr = Field(
+        SecretStr(""), description="Password for the database's user of functions that only read."
+    )
+    database_write_password: SecretStr = Field(SecretStr(""), description="Password for that of functions that change something.")
+    database_sweep_password: SecretStr = Field(SecretStr(""), description="Password for that of policies' runs and previews.")
+    database_purge_password: SecretStr = Field(SecretStr(""), description="Password for that of the purge.")
+    database_worker_password: SecretStr = Field(SecretStr(""), description="Password for that of the worker.")
+
     objects: Literal["folder", "s3"] = Field("folder", description="Where bytes are: `folder` (under `data`) or `s3`.")
     s3_endpoint: str = Field("", description="S3 address that Holdfast uses, `http://seaweedfs-s3:8333`.")
     s3_public_endpoint: str = Field("", description="S3 address that clients reach, for links. Empty: the same.")

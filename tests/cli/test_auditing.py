@@ -75,9 +75,9 @@ def test_reconcile_seals_what_is_not_sealed(holdfast: Program) -> None:
 
 
 def test_grants_are_printed_for_a_database_that_has_users(holdfast: Program) -> None:
-    assert "SQLite has no users" in holdfast("admin", "grants", "functions", code=2).stderr
-    printed = holdfast("admin", "grants", "functions", "--database", "assets", "--user", "'f'@'10.%'").stdout.splitlines()
-    assert "GRANT SELECT, INSERT ON `assets`.`audit` TO 'f'@'10.%';" in printed
-    assert "GRANT SELECT, INSERT, UPDATE, DELETE ON `assets`.`versions` TO 'f'@'10.%';" in printed
+    assert "SQLite has no users" in holdfast("admin", "grants", "write", code=2).stderr
+    printed = holdfast("admin", "grants", "write", "--database", "assets", "--user", "'f'@'10.%'").stdout.splitlines()
+    assert "GRANT INSERT, SELECT ON `assets`.`audit` TO 'f'@'10.%';" in printed
+    assert "GRANT INSERT, SELECT, UPDATE ON `assets`.`versions` TO 'f'@'10.%';" in printed
     worker = holdfast("admin", "grants", "worker", "--database", "assets").stdout
-    assert "GRANT SELECT, INSERT, DELETE ON `assets`.`audit` TO 'holdfast'@'%';" in worker
+    assert "GRANT DELETE, INSERT, SELECT ON `assets`.`audit` TO 'holdfast'@'%';" in worker

@@ -202,3 +202,10 @@ def test_the_check_passes_and_leaves_nothing(store: Store) -> None:
 
     assert list(store.objects.keys()) == []
     assert store.hidden() == []
+
+
+def test_the_check_of_a_reader_passes_and_writes_nothing(store: Store) -> None:
+    store.objects.check_reading()
+
+    assert list(store.objects.keys()) == []
+    assert store.hidden() == []

@@ -192,7 +192,10 @@ FUNCTIONS = """# The functions, from which Deployments, Services and paths of th
 
 def functions_file() -> str:
     """The chart's list of functions."""
-    listed = [{"name": f.slug, "function": f.name, "paths": [*f.paths], "extras": [*f.extras]} for f in catalogue.functions()]
+    listed = [
+        {"name": f.slug, "function": f.name, "paths": [*f.paths], "extras": [*f.extras], "role": f.role}
+        for f in catalogue.functions()
+    ]
     return FUNCTIONS + yaml.safe_dump(listed, sort_keys=False)
 
 

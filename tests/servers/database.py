@@ -20,6 +20,7 @@ class DatabaseServer:
         self.address = address
         self._stop = stop
         self._made: list[str] = []
+        self._users: list[str] = []
         self._numbers = itertools.count(1)
 
     def url(self, database: str) -> str:
@@ -32,6 +33,10 @@ class DatabaseServer:
         self.execute(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
         self._made.append(name)
         return self.url(name)
+
+    def remember(self, *users: str) -> None:
+        """That a test makes these users, written as SQL has them."""
+        self._users += users
 
     def answers(self) -> bool:
         """Whether a login succeeds."""
@@ -54,11 +59,12 @@ class DatabaseServer:
                 cursor.execute(statement)
 
     def stop(self) -> None:
-        """End the server with all its data; of one that is not ours, remove the databases that we made."""
+        """End the server with all its data; of one that is not ours, remove the databases and users that we made."""
         if self._stop:
             self._stop()
         else:
             self.execute(*(f"DROP DATABASE IF EXISTS {name}" for name in self._made))
+            self.execute(*(f"DROP USER IF EXISTS {user}" for user in self._users))
 
 
 def address(user: str, password: str, port: int) -> URL:

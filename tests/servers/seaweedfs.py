@@ -6,8 +6,9 @@ import itertools
 import json
 import secrets
 import sysconfig
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import boto3
 from botocore.config import Config
@@ -19,6 +20,7 @@ from tests.servers.process import Process, answers, free_ports, fresh_folder, pr
 HOW = "it comes with the development packages: make setup"
 REGION = "us-east-1"
 IDENTITIES = "s3.json"
+NO_MORE: Mapping[str, Any] = {"identities": []}
 
 
 class SeaweedFS:
@@ -38,20 +40,14 @@ class SeaweedFS:
         self.access_key = access_key
         self.secret_key = secret_key
         self.region = REGION
-        self.client: S3Client = boto3.client(
-            "s3",
-            endpoint_url=endpoint,
-            aws_access_key_id=access_key,
-            aws_secret_access_key=secret_key,
-            region_name=REGION,
-            config=Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 1}, proxies={}),
-        )
+        self.client = self.client_of(access_key, secret_key)
         self._stop = stop
         self._numbers = itertools.count(1)
 
     @classmethod
-    def start(cls) -> SeaweedFS:
-        """Start on a fresh data folder, in about four seconds; what `bucket` gives can be written to at once.
+    def start(cls, identities: Mapping[str, Any] = NO_MORE) -> SeaweedFS:
+        """Start on a fresh data folder, in about four seconds; what `bucket` gives can be written to at once. `identities`: what
+        its configuration says besides the tests' own identity.
 
         Raises:
             ServerMissingError: there is no `weed`.
@@ -61,7 +57,7 @@ class SeaweedFS:
         folder = fresh_folder("seaweedfs")
         access_key, secret_key = secrets.token_hex(8), secrets.token_hex(20)
         identity = {"name": "tests", "credentials": [{"accessKey": access_key, "secretKey": secret_key}], "actions": ["Admin"]}
-        (folder / IDENTITIES).write_text(json.dumps({"identities": [identity]}))
+        (folder / IDENTITIES).write_text(json.dumps({**identities, "identities": [identity, *identities["identities"]]}))
         (folder / "data").mkdir()
         master, master_grpc, volume, volume_grpc, filer, filer_grpc, s3, s3_grpc, metrics = free_ports(9)
         command: list[str | Path] = [
@@ -83,6 +79,18 @@ class SeaweedFS:
         server = cls(f"http://127.0.0.1:{s3}", access_key, secret_key, process.stop, ports, folder / "data")
         process.wait_until(lambda: answers(f"{server.endpoint}/healthz") and server.stores())
         return server
+
+    def client_of(self, access_key: str, secret_key: str) -> S3Client:
+        """boto3's client, as another identity."""
+        client: S3Client = boto3.client(
+            "s3",
+            endpoint_url=self.endpoint,
+            aws_access_key_id=access_key,
+            aws_secret_access_key=secret_key,
+            region_name=REGION,
+            config=Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 1}, proxies={}),
+        )
+        return client
 
     def bucket(self) -> str:
         """The name of a fresh, empty bucket. Its first write costs 0.2 s: for tests that look at a whole bucket."""

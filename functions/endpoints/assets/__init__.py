@@ -1,1 +1,2 @@
 EXTRAS = ("sql",)
+ROLE = "read"

@@ -1,1 +1,2 @@
 EXTRAS = ("sql", "s3")
+ROLE = "read"

@@ -3,5 +3,5 @@
 from endpoints.content.routes import router
 from holdfast.web.function import Handler, create_app
 
-app = create_app("content", router, needs=("database", "objects"))
+app = create_app("content", router, needs=("database", "objects-read"))
 handler = Handler(app)

@@ -1,1 +1,2 @@
 EXTRAS = ("sql", "lifecycle")
+ROLE = "read"

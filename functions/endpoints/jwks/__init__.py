@@ -1,1 +1,2 @@
 EXTRAS = ()
+ROLE = "read"

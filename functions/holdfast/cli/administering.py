@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +12,9 @@ from holdfast.cli.account import FromFile, FromStdin, read_password
 from holdfast.cli.failures import USAGE, Failure
 from holdfast.cli.installation import Data, installation, read_settings
 from holdfast.cli.output import note
+
+if TYPE_CHECKING:
+    from holdfast.database.users import Settled
 
 app = typer.Typer(help="Platform administration, with the server's own settings.", no_args_is_help=True)
 
@@ -95,13 +98,20 @@ def invite(days: Annotated[int, typer.Option(min=1, max=365, help="How long the 
 
 
 class Role(StrEnum):
-    functions = "functions"
+    read = "read"
+    write = "write"
+    sweep = "sweep"
+    purge = "purge"
     worker = "worker"
+    migrate = "migrate"
 
 
 @app.command()
 def grants(
-    role: Annotated[Role, typer.Argument(help="Whose: the endpoints', or that of what runs beside the requests.")],
+    role: Annotated[
+        Role,
+        typer.Argument(help="Whose: of functions that read, or write; of policies' runs, the purge, the worker, or migrations."),
+    ],
     user: Annotated[str, typer.Option(help="The database's user, as SQL writes it.")] = "'holdfast'@'%'",
     database: Annotated[str | None, typer.Option(help="The database's name; the settings' unless given.")] = None,
 ) -> None:
@@ -115,3 +125,44 @@ def grants(
     if name is None:
         raise Failure("SQLite has no users. Name the --database, or set HOLDFAST_DATABASE_URL.", USAGE)
     print("\n".join(grants(role.value, name, user)))
+
+
+@app.command("database-users")
+def database_users() -> None:
+    """Make the database's users of all roles what this release needs, as the owner that HOLDFAST_DATABASE_URL names. Passwords
+    are HOLDFAST_DATABASE_READ_PASSWORD and so on. To be run after each `migrate`; where nothing is to be done it does nothing."""
+    from typing import get_args
+
+    import pymysql
+
+    from holdfast.database import grants, users
+    from holdfast.database.url import parse
+
+    settings = read_settings()
+    owner = parse(settings.database)
+    if owner.is_sqlite or not owner.database:
+        raise Failure("SQLite has no users. Set HOLDFAST_DATABASE_URL to a database of MySQL or MariaDB, and its owner.", USAGE)
+    roles: tuple[grants.Role, ...] = get_args(grants.Role)
+    passwords = {role: getattr(settings, f"database_{role}_password").get_secret_value() for role in roles}
+    if missing := [f"HOLDFAST_DATABASE_{role.upper()}_PASSWORD" for role in roles if not passwords[role]]:
+        raise Failure(f"Not set: {', '.join(missing)}.", USAGE)
+    prefix, host = settings.database_user_prefix, settings.database_user_host
+    wanted = {role: users.User(f"{prefix}{role}", host, passwords[role]) for role in roles}
+    try:
+        for done in users.settle(owner, wanted):
+            note(_told(done))
+    except pymysql.err.ProgrammingError as error:
+        raise Failure(
+            f"The database has not the tables of this version ({error.args[-1]}): `holdfast migrate` makes them."
+        ) from error
+    except pymysql.MySQLError as error:
+        raise Failure(f"The database refuses it: {error.args[-1]}.") from error
+
+
+def _told(done: Settled) -> str:
+    changes = [
+        *(["made"] if done.made else ["another password"] if done.password else []),
+        *([f"{done.granted} rights granted"] if done.granted else []),
+        *([f"{done.revoked} rights revoked"] if done.revoked else []),
+    ]
+    return f"{done.user}: {', '.join(changes) or 'as it should be'}."

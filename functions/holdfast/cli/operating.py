@@ -52,11 +52,14 @@ def settings(
 
 @app.command()
 def functions(output: Output = Format.table) -> None:
-    """List the functions: what an ingress sends to each, and which extras its image holds."""
+    """List the functions: what an ingress sends to each, which extras its image holds, and as whom it works."""
     from holdfast.web import catalogue
 
-    found = ({"name": one.slug, "function": one.name, "paths": one.paths, "extras": one.extras} for one in catalogue.functions())
-    listing(found, ("name", "function", "paths", "extras"), output)
+    columns = ("name", "function", "paths", "extras", "role")
+    found = (
+        dict(zip(columns, (one.slug, one.name, one.paths, one.extras, one.role), strict=True)) for one in catalogue.functions()
+    )
+    listing(found, columns, output)
 
 
 @app.command()

@@ -33,7 +33,7 @@ _COUNT = (
 _FIRST = "INSERT INTO login_failures (subject, failures, last_at) VALUES (:subject, 1, :now)"
 _COUNTED = "SELECT failures FROM login_failures WHERE subject = :subject"
 _BLOCK = "UPDATE login_failures SET blocked_until = :until WHERE subject = :subject"
-_CLEAR = "DELETE FROM login_failures WHERE subject = :subject"
+_CLEAR = "UPDATE login_failures SET failures = 0, blocked_until = NULL WHERE subject = :subject"
 _REHASH = "UPDATE users SET password_hash = :new WHERE id = :id AND password_hash = :old"
 _CHANGE = "UPDATE users SET password_hash = :new, token_epoch = token_epoch + 1 WHERE id = :id AND token_epoch = :epoch"
 

@@ -89,7 +89,8 @@ def reset_password(services: Services, username: str, password: str) -> None:
     def act(connection: Connection) -> None:
         user = live(connection, username)
         set_password(connection, user["id"], kept)
-        connection.execute(login_failures.delete().where(login_failures.c.subject == throttle.of_name(username)))
+        cleared = update(login_failures).where(login_failures.c.subject == throttle.of_name(username))
+        connection.execute(cleared.values(failures=0, blocked_until=None))
         record(connection, entry("reset-password", now, workspace=user["workspace"], username=username))
 
     services.database.write(act)

@@ -1,5 +1,5 @@
 """Runs whose process died, or lost its lease, are said to have stopped even if no other run follows: until then they could not be
-undone."""
+undone. And what a sweep leaves of policies that are gone, as it may delete nothing, is removed."""
 
 from __future__ import annotations
 
@@ -11,13 +11,16 @@ from holdfast.database.tables import runs as t
 from holdfast.errors import Conflict
 from holdfast.lifecycle import runs
 from holdfast.lifecycle.lease import Held, of_sweep
+from holdfast.policies import inforce
 
 if TYPE_CHECKING:
     from holdfast.services import Services
 
 
 def clean(services: Services) -> None:
-    """Gives up each unfinished run whose lease nobody has. Raises DatabaseUnavailable."""
+    """Gives up each unfinished run whose lease nobody has, and removes what is left of policies that are known no more. Raises
+    DatabaseUnavailable."""
+    inforce.clear(services.database)
     with services.database.read() as connection:
         unfinished = connection.execute(select(t.c.policy, t.c.action).where(t.c.state.in_(runs.UNFINISHED)).distinct()).all()
     for policy, action in unfinished:

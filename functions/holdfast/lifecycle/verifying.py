@@ -10,11 +10,12 @@ import hashlib
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, select
 
 from holdfast import failpoints
 from holdfast.database.tables import files, verifications, versions
 from holdfast.database.types import among
+from holdfast.database.upserting import upsert
 from holdfast.settings import Settings
 from holdfast.storage.objects.hashing import sha256_of
 
@@ -38,8 +39,7 @@ def unfit(services: Services, ids: Collection[int], each: Callable[[], None] = l
         rows.append({"version": version.id, "at": now, "mode": "hashed" if hashed else "skipped", "problem": problem})
 
     def act(connection: Connection) -> None:
-        connection.execute(delete(verifications).where(among(verifications.c.version, [row["version"] for row in rows])))
-        connection.execute(insert(verifications), rows)
+        upsert(connection, verifications, rows, lambda new: {name: new[name] for name in ("at", "mode", "problem")})
 
     if rows:
         failpoints.hit(_BEFORE)

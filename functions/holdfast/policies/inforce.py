@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import Connection, and_, delete, insert, or_, select, true, update
+from sqlalchemy import Connection, and_, delete, false, insert, null, or_, select, true, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.pool import Pool
 
@@ -25,22 +25,28 @@ from holdfast.policies.model import AssetPolicy, dump
 FRESH_SECONDS = 5
 """For so long a process may go by what it read last, where it only shows something."""
 
+_WITHDRAWN: Mapping[str, Any] = {}
+"""Instead of a resource: the policy is known no more."""
+
 
 def remember(database: Database, policies: Iterable[AssetPolicy], now: datetime) -> None:
-    """Makes these the policies that are known, and no others. Generations rise where a spec has changed."""
+    """Makes these the policies that are known, and no others. Generations rise where a spec has changed, and where a policy comes
+    back. Deletes no row: who runs a policy may not. ``clear`` does it later."""
     wanted = {(p.metadata.namespace, p.metadata.name): p for p in policies}
 
     def act(connection: Connection) -> None:
         known = {(row.namespace, row.name): row for row in connection.execute(select(t))}
         for key in known.keys() - wanted.keys():
-            connection.execute(delete(t).where(_is(key)))
+            if known[key].resource != _WITHDRAWN:
+                gone = {"resource": _WITHDRAWN, "enforcing": False, "preview": null(), "changed_at": now}
+                connection.execute(update(t).where(_is(key)).values(gone))
         for key, policy in wanted.items():
             row, resource = known.get(key), dump(policy)
             if row is None:
                 new = {"namespace": key[0], "name": key[1], "generation": 1, "changed_at": now}
                 connection.execute(insert(t).values(resource=resource, enforcing=policy.enforcing, **new))
             elif row.resource != resource:
-                changed = row.resource["spec"] != resource["spec"]
+                changed = row.resource.get("spec") != resource["spec"]
                 values = {"resource": resource, "enforcing": policy.enforcing, "generation": row.generation + changed}
                 connection.execute(update(t).where(_is(key)).values(changed_at=now if changed else row.changed_at, **values))
 
@@ -57,6 +63,16 @@ def forget(database: Database, there: Collection[str], before: datetime) -> int:
         known = connection.execute(select(t.c.namespace, t.c.name).where(stale)).all()
     gone = [_is((row.namespace, row.name)) for row in known if f"{row.namespace}/{row.name}" not in there]
     return database.write(lambda connection: connection.execute(delete(t).where(or_(*gone), stale)).rowcount) if gone else 0
+
+
+def clear(database: Database) -> int:
+    """Removes what is left of policies that are known no more. How many that were."""
+    with database.read() as connection:
+        found = connection.execute(select(t.c.namespace, t.c.name, t.c.generation, t.c.resource).where(t.c.enforcing == false()))
+        withdrawn = [row for row in found if row.resource == _WITHDRAWN]
+    # By the generation, too, as a policy may have come back since.
+    gone = [and_(_is((row.namespace, row.name)), t.c.generation == row.generation) for row in withdrawn]
+    return database.write(lambda connection: connection.execute(delete(t).where(or_(*gone))).rowcount) if gone else 0
 
 
 def note_preview(database: Database, policy: AssetPolicy, summaries: Mapping[str, Any]) -> None:
@@ -116,7 +132,8 @@ def _differs(database: Database, wanted: Mapping[tuple[str, str], AssetPolicy]) 
         known = {
             (row.namespace, row.name): row.resource for row in connection.execute(select(t.c.namespace, t.c.name, t.c.resource))
         }
-    return known != {key: dump(policy) for key, policy in wanted.items()}
+    shown = {key: resource for key, resource in known.items() if resource != _WITHDRAWN}
+    return shown != {key: dump(policy) for key, policy in wanted.items()}
 
 
 def _is(key: tuple[str, str]) -> Any:

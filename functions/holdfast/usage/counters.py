@@ -25,9 +25,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from sqlalchemy import Connection, Row, Select, and_, select, true
-from sqlalchemy.dialects import mysql, sqlite
 
 from holdfast.database.tables import assets, usage, versions
+from holdfast.database.upserting import upsert
 
 ACTIVE, ARCHIVED, CONDEMNED, HELD, CURRENT = BUCKETS = ("active", "archived", "condemned", "held", "current")
 
@@ -119,19 +119,8 @@ def apply(connection: Connection, *changes: Iterable[Change]) -> None:
         if versions_more[key] or bytes_more[key]
     ]
     if rows:
-        _upsert(connection, rows)
+        upsert(connection, usage, rows, lambda more: {name: usage.c[name] + more[name] for name in ("versions", "bytes")})
 
 
 def _change(row: Counted, bucket: str, sign: int) -> Change:
     return Change(row.workspace_id, media_type_of(row.content_type), bucket, sign, sign * row.total_bytes)
-
-
-def _upsert(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
-    if connection.dialect.name == "sqlite":
-        new = sqlite.insert(usage).values(rows)
-        more = {name: usage.c[name] + new.excluded[name] for name in ("versions", "bytes")}
-        connection.execute(new.on_conflict_do_update(index_elements=list(usage.primary_key), set_=more))
-    else:
-        added = mysql.insert(usage).values(rows)
-        more = {name: usage.c[name] + added.inserted[name] for name in ("versions", "bytes")}
-        connection.execute(added.on_duplicate_key_update(more))

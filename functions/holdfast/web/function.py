@@ -20,8 +20,9 @@ from holdfast.web import described, health, problems
 from holdfast.web.gate import Gate
 from holdfast.web.hop import Threads
 
-Part = Literal["database", "direct", "objects", "versions"]
-"""What a function may need to do its work; each is a member of ``Services`` with a ``check``."""
+Part = Literal["database", "direct", "objects", "objects-read", "versions"]
+"""What a function may need to do its work; each is a member of ``Services`` with a ``check``. ``objects-read``: the objects, of who
+may only read them."""
 
 
 class App(FastAPI):
@@ -74,6 +75,8 @@ def create_app(
 
 def _check(services: Services, part: Part) -> Callable[[], None]:
     """Makes the part only when it is asked for the first time, in a thread: that may import much."""
+    if part == "objects-read":
+        return lambda: services.objects.check_reading()  # noqa: PLW0108  makes it when it is called
     return lambda: getattr(services, part).check()
 
 

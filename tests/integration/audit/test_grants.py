@@ -66,7 +66,7 @@ def refused(services: Services, statement: str) -> bool:
 
 
 def test_the_functions_add_to_the_trail_and_cannot_change_it(stack: Stack, users: Users) -> None:
-    functions, ada = users.services("functions"), stack.user("ada")
+    functions, ada = users.services("write"), stack.user("ada")
     with stack.client(ada, functions) as http:
         version = http.post("/fileupload", files={"primary_file": ("a.txt", b"a")}).json()
         where = f"{version['asset_path']}/{version['version_id']}"

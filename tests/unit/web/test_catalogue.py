@@ -47,3 +47,15 @@ def test_what_an_ingress_cannot_tell_apart_belongs_to_one_function() -> None:
 
 def test_a_name_is_made_fit_for_kubernetes() -> None:
     assert FUNCTIONS["add_associated_files"].slug == "add-associated-files"
+
+
+def test_a_function_that_only_reads_has_no_method_that_changes_anything() -> None:
+    methods = {
+        name: {
+            method for route in import_module(f"endpoints.{name}.routes").router.routes for method in getattr(route, "methods", ())
+        }
+        for name in FUNCTIONS
+    }
+    reading = {name for name, one in FUNCTIONS.items() if one.role == "read"}
+    assert {name for name in reading if methods[name] - {"GET", "HEAD"}} == {"policies_preview"}  # which a policy is sent to
+    assert {name for name in FUNCTIONS if not methods[name] - {"GET", "HEAD"}} <= reading

@@ -13,7 +13,7 @@ policies = table(
     Column("namespace", ascii_id(63), primary_key=True),
     Column("name", ascii_id(253), primary_key=True),
     Column("generation", BigInteger, nullable=False),  # rises with each change of the spec
-    Column("resource", JSON, nullable=False),  # the whole AssetPolicy
+    Column("resource", JSON, nullable=False),  # the whole AssetPolicy; {}: it is known no more, and the row goes at the next upkeep
     Column("enforcing", Boolean, nullable=False),
     Column("changed_at", UtcDateTime, nullable=False),
     Column("preview", JSON),  # what the newest plan of each action found: {action: {…}}

@@ -26,7 +26,7 @@ from holdfast.storage.objects.buffer import Buffer, Buffered
 from holdfast.storage.objects.keys import check_key
 from holdfast.storage.objects.points import step
 from holdfast.storage.objects.port import CHUNK, ObjectExists, ObjectMissing, Stored, StoreUnavailable
-from holdfast.storage.objects.probe import probe
+from holdfast.storage.objects.probe import probe, probe_reading
 
 BUFFER = 1 << 20
 NAMES_AT_ONCE = 50_000
@@ -104,6 +104,9 @@ class FolderObjects:
 
     def check(self) -> None:
         probe(self, self.delete)
+
+    def check_reading(self) -> None:
+        probe_reading(self)
 
 
 class FolderWriter(Buffered):

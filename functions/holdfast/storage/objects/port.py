@@ -98,3 +98,6 @@ class Objects(Protocol):
     def check(self) -> None:
         """Raises StoreUnavailable unless the store can take an object now, and lose one (readiness): writes, reads and deletes a
         small one. A store that keeps what is deleted is refused."""
+
+    def check_reading(self) -> None:
+        """As ``check`` for who may only read: writes and deletes nothing, and asks for an object that is not there."""

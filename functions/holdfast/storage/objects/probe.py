@@ -1,4 +1,4 @@
-"""The readiness check that the adapters share."""
+"""The readiness checks that the adapters share."""
 
 from __future__ import annotations
 
@@ -29,3 +29,9 @@ def probe(objects: Objects, remove: Callable[[str], None]) -> None:
         remove(key)
     if found != content:
         raise StoreUnavailable("The object store gives back other bytes than it was given.")
+
+
+def probe_reading(objects: Objects) -> None:
+    """Asks for an object that is not there. Raises StoreUnavailable when the store does not say so."""
+    if objects.size(f"{PREFIX}/{secrets.token_hex(8)}") is not None:
+        raise StoreUnavailable("The object store has an object that nobody wrote.")

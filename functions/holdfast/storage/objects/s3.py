@@ -23,7 +23,7 @@ from holdfast.storage.objects.keys import check_key
 from holdfast.storage.objects.parts import part_size
 from holdfast.storage.objects.points import step
 from holdfast.storage.objects.port import CHUNK, ObjectMissing, Stored, StoreUnavailable
-from holdfast.storage.objects.probe import probe
+from holdfast.storage.objects.probe import probe, probe_reading
 from holdfast.storage.objects.s3_writer import S3Writer
 from holdfast.storage.objects.sigv4 import Credentials, presign_get
 from holdfast.storage.objects.wire import Wire, fault
@@ -187,6 +187,10 @@ class S3Objects:
     def check(self) -> None:
         self._refuse_a_bucket_that_keeps()
         probe(self, self._remove)
+
+    def check_reading(self) -> None:
+        self._refuse_a_bucket_that_keeps()
+        probe_reading(self)
 
     def _refuse_a_bucket_that_keeps(self) -> None:
         """With versioning or object lock a delete leaves the bytes behind a marker, and nothing could ever be erased."""
