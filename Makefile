@@ -3,7 +3,8 @@
 #   make test PYTEST_ARGS='-k ttl'  linters, types, then these tests
 #   make test WORKERS=0             one test after the other
 # Needed: Python 3.11 and make. `make setup`, which the others call, brings uv (into .uv/, unless it is on PATH) and the packages.
-.PHONY: setup run test lint bench format clean
+#   make images ONLY='token worker' REGISTRY=registry.example TAG=1.0   all without ONLY; PUSH=1 sends them there
+.PHONY: setup run test lint bench images sbom format clean
 .DEFAULT_GOAL := setup
 
 PYTHON ?= python3
@@ -42,6 +43,17 @@ lint:
 
 bench: setup
 	$(BIN)/python -m tests.bench $(ARGS)
+
+REGISTRY ?=
+TAG ?= dev
+IMAGES = $(BIN)/python -m images.build --registry '$(REGISTRY)' --tag '$(TAG)' $(if $(PUSH),--push)
+
+images: setup
+	$(IMAGES) $(ONLY)
+
+# The images' packages, one file for each group of them.
+sbom: setup
+	$(IMAGES) --sbom build/sbom $(ONLY)
 
 format: setup
 	$(BIN)/ruff format .

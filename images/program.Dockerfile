@@ -1,22 +1,48 @@
 # The program `holdfast` with what its commands need, as the worker and the sweeps' Jobs run it; and, with EXTRAS=operator,
-# `holdfast-operator`.
+# `holdfast-operator`. Its first lines are those of function.Dockerfile, so that what they make is made and stored once.
 #   docker build -f images/program.Dockerfile -t holdfast/worker:dev .
 #   docker build -f images/program.Dockerfile -t holdfast/operator:dev --build-arg EXTRAS=operator .
-FROM docker.io/library/python:3.13-slim-trixie AS build
-ARG EXTRAS="sql s3 lakefs lifecycle cli"
-ENV UV_PROJECT_ENVIRONMENT=/opt/holdfast UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never UV_SYSTEM_CERTS=true
+ARG PYTHON=3.13
+FROM docker.io/library/python:${PYTHON}-slim-trixie AS uv
+ARG UV=0.13.9
+ENV UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never UV_SYSTEM_CERTS=true PYC_INVALIDATION_MODE=UNCHECKED_HASH
 WORKDIR /build
-RUN python -m venv /opt/uv && /opt/uv/bin/pip install --quiet --no-cache-dir --disable-pip-version-check 'uv>=0.9'
-COPY pyproject.toml uv.lock README.md LICENSE ./
-# The packages first: they change more seldom than the program, and are a layer of their own.
-RUN /opt/uv/bin/uv sync --quiet --frozen --no-dev --no-install-project $(printf -- '--extra %s ' $EXTRAS) --python "$(command -v python)"
+RUN python -m venv /opt/uv && /opt/uv/bin/pip install --quiet --no-cache-dir --disable-pip-version-check "uv==${UV}"
+
+FROM uv AS locked
+ARG EXTRAS="sql s3 lakefs lifecycle cli"
+COPY pyproject.toml uv.lock ./
+RUN /opt/uv/bin/uv export --quiet --frozen --no-dev --no-emit-project --no-header --no-annotate -o requirements.txt \
+    $(printf -- '--extra %s ' $EXTRAS)
+
+FROM uv AS packages
+COPY --from=locked /build/requirements.txt ./
+RUN --mount=type=cache,target=/root/.cache/uv /opt/uv/bin/uv venv --quiet --no-project --python /usr/local/bin/python /opt/holdfast \
+    && /opt/uv/bin/uv pip install --quiet --compile-bytecode --require-hashes --python /opt/holdfast -r requirements.txt \
+    && rm -f /opt/holdfast/.lock
+
+# Beside the packages, as it changes more often than they do, and goes into a layer of its own.
+FROM packages AS program
+COPY pyproject.toml README.md LICENSE ./
 COPY functions functions
 COPY operator operator
-RUN /opt/uv/bin/uv sync --quiet --frozen --no-dev --no-editable $(printf -- '--extra %s ' $EXTRAS) --python "$(command -v python)"
+RUN --mount=type=cache,target=/root/.cache/uv \
+    /opt/uv/bin/uv pip install --quiet --compile-bytecode --no-deps --python /opt/holdfast --prefix /opt/program . \
+    && rm -f /opt/program/.lock
 
-FROM docker.io/library/python:3.13-slim-trixie
-COPY --from=build /opt/holdfast /opt/holdfast
-ENV PATH=/opt/holdfast/bin:/usr/local/bin:/usr/bin:/bin PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+FROM docker.io/library/python:${PYTHON}-slim-trixie
+ARG PYTHON
+ARG VERSION=0.1.0
+RUN rm -rf /usr/local/bin/pip* /usr/local/lib/python${PYTHON}/ensurepip /usr/local/lib/python${PYTHON}/site-packages/pip*
+ENV PATH=/opt/holdfast/bin:/usr/local/bin:/usr/bin:/bin PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 PYTHONSAFEPATH=1
+LABEL org.opencontainers.image.source="https://holdfast.dev" org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}"
+STOPSIGNAL SIGTERM
 USER 65532:65532
 WORKDIR /tmp
 CMD ["holdfast", "--help"]
+COPY --from=packages /opt/holdfast /opt/holdfast
+COPY --from=program /opt/program /opt/holdfast
+ARG TITLE="holdfast worker"
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="${TITLE}" org.opencontainers.image.revision="${REVISION}"

@@ -15,6 +15,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from images import build
+from tests.servers.guard import remove
 from tests.servers.mysql import CLUSTER
 from tests.servers.process import Process, ServerMissingError, fresh_folder, program
 
@@ -67,6 +69,18 @@ class Kubernetes:
         if tool := self._tool():
             given = [part for name, value in arguments.items() for part in ("--build-arg", f"{name}={value}")]
             subprocess.run([tool, "build", tag, context, "-f", dockerfile, *given], check=True, capture_output=True, text=True)
+
+    def images(self, tag: str, names: Sequence[str] = ()) -> None:
+        """Makes the project's images, all of them or some, and brings them to the node. On a cluster that was named they have to be
+        there."""
+        if self._tool():
+            wanted = build.chosen(names)
+            build.build(wanted, build.Builder("buildah"), "", tag, print)
+            folder = fresh_folder("images")
+            (folder / "Dockerfile").write_text("ARG IMAGE\nFROM ${IMAGE}\n")
+            for name in (image.reference("", tag) for image in wanted):
+                self.image(name, folder, folder / "Dockerfile", IMAGE=f"localhost/{name}")
+            remove([folder])
 
     @staticmethod
     def _tool() -> Path | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Protocol, TypeVar
 
 import pytest
@@ -28,18 +29,25 @@ def running(start: Callable[[], S], *, may_be_missing: bool = False, environment
     A server that is missing fails the test if `HOLDFAST_TEST_REQUIRED` is `all`, else it skips it. With `may_be_missing`, which
     is for lakeFS alone, it always skips it, and `cost_of_lakefs` counts it.
     """
-    try:
+    with missing(may_be_missing, environment):
         server = start()
-    except ServerMissingError as missing:
-        if may_be_missing:
-            pytest.skip(f"{WITHOUT_LAKEFS}: {missing}")
-        if environment.get("HOLDFAST_TEST_REQUIRED") == "all":
-            pytest.fail(f"HOLDFAST_TEST_REQUIRED=all, but {missing}", pytrace=False)
-        pytest.skip(str(missing))
     try:
         yield server
     finally:
         server.stop()
+
+
+@contextmanager
+def missing(may_be_missing: bool = False, environment: Mapping[str, str] = os.environ) -> Iterator[None]:
+    """What a ``ServerMissingError`` within means for the test, as ``running`` says; also for programs that are no servers."""
+    try:
+        yield
+    except ServerMissingError as error:
+        if may_be_missing:
+            pytest.skip(f"{WITHOUT_LAKEFS}: {error}")
+        if environment.get("HOLDFAST_TEST_REQUIRED") == "all":
+            pytest.fail(f"HOLDFAST_TEST_REQUIRED=all, but {error}", pytrace=False)
+        pytest.skip(str(error))
 
 
 def cost_of_lakefs(skipped: Iterable[pytest.TestReport]) -> str | None:

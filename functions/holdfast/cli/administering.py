@@ -36,12 +36,23 @@ def parse_size(text: str) -> int | None:
 
 
 @app.command()
-def create(user: User, password_stdin: FromStdin = False, password_file: FromFile = None, data: Data = None) -> None:
+def create(
+    user: User,
+    password_stdin: FromStdin = False,
+    password_file: FromFile = None,
+    if_missing: Annotated[
+        bool, typer.Option("--if-missing", help="Leave a platform admin of that name as he is, his password too.")
+    ] = False,
+    data: Data = None,
+) -> None:
     """Make a platform admin."""
-    from holdfast.identity.users import create_platform_admin
+    from holdfast.identity.users import create_platform_admin, is_platform_admin
 
     password = read_password(password_stdin, password_file, variable=NEW_PASSWORD, twice=True)
     with installation(data) as services:
+        if if_missing and is_platform_admin(services, user):
+            note(f"{user} is a platform admin already.")
+            return
         create_platform_admin(services, user, password)
     note(f"{user} is a platform admin.")
 

@@ -60,6 +60,13 @@ def register(services: Services, username: str, password: str, invitation: str |
         raise _taken(username) from error
 
 
+def is_platform_admin(services: Services, username: str) -> bool:
+    """Whether there is a platform admin of that name. Raises DatabaseUnavailable."""
+    with services.database.read() as connection:
+        found = select(users.c.platform_admin).where(users.c.name_folded == names.user_key(username))
+        return bool(connection.scalar(found))
+
+
 def create_platform_admin(services: Services, username: str, password: str) -> None:
     """A platform admin, who has no workspace of his own. Raises Invalid and Conflict."""
     now = services.clock()

@@ -56,7 +56,7 @@ def configure(level: str, stream: TextIO | None = None) -> None:
     setattr(logging, "_srcfile", None)  # noqa: B010  documented, but not in the stubs
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    for chatty in ("alembic", "uvicorn.error", "uvicorn.access", "urllib3", "botocore", "boto3", "lakefs_sdk", "asyncio"):
+    for chatty in ("alembic", "uvicorn.error", "uvicorn.access", "urllib3", "botocore", "boto3", "lakefs_sdk", "mangum", "asyncio"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     # It warns about every broken form, which is the client's affair: he gets a 400.
     logging.getLogger("python_multipart").setLevel(logging.ERROR)

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from holdfast.web import catalogue
-from tests.chart.rendering import PROFILES, Body, containers, of_kind, pods, refusal, render
+from tests.charts.rendering import PROFILES, Body, containers, of_kind, pods, refusal, render
 from tests.docs import chart
 from tests.docs.pages import CHART
 from tests.servers.helm import helm

@@ -14,7 +14,7 @@ from tests.servers.helm import helm
 
 Body = dict[str, Any]
 PROFILES = {one.stem: one for one in sorted((ROOT / "k8s" / "profiles").glob("*.yaml"))} | {
-    "tests": ROOT / "tests" / "chart" / "values.yaml"
+    "tests": ROOT / "tests" / "charts" / "values.yaml"
 }
 NAMESPACE, RELEASE, VERSION = "assets", "holdfast", "1.34.0"
 
