@@ -18,11 +18,24 @@ from typing import Any
 from images import build
 from tests.servers.guard import remove
 from tests.servers.mysql import CLUSTER
-from tests.servers.process import Process, ServerMissingError, fresh_folder, program
+from tests.servers.process import Process, ServerMissingError, free_ports, fresh_folder, program
 
 HOW = "set HOLDFAST_TEST_KUBECONFIG to the KUBECONFIG of a cluster for tests, such as kind's"
 FIRST_TIME = 1800
 """Seconds: the tool builds Kubernetes when it is not there yet."""
+VOLUMES = Path("/var/lib/holdfast-cluster/volumes")
+INGRESS = """
+import ssl
+make = ssl.create_default_context
+def lenient(*given, **named):
+    context = make(*given, **named)
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    return context
+ssl.create_default_context = lenient
+exec(compile(open("/ingress.py").read(), "/ingress.py", "exec"))
+"""
+"""The tool's ingress controller on Python 3.13, which refuses an authority without keyUsage, as the tool's is: it would see no
+Ingress."""
 UP = '"$0" up --control-plane >"$1/started" && sleep infinity; "$0" down'
 
 
@@ -81,6 +94,31 @@ class Kubernetes:
             for name in (image.reference("", tag) for image in wanted):
                 self.image(name, folder, folder / "Dockerfile", IMAGE=f"localhost/{name}")
             remove([folder])
+
+    @property
+    def ingress_class(self) -> str:
+        """`HOLDFAST_TEST_INGRESS_CLASS` on a cluster that was named; empty is its default."""
+        return "holdfast-test" if self._tool() else os.environ.get("HOLDFAST_TEST_INGRESS_CLASS", "")
+
+    @property
+    def ingress_inside(self) -> str:
+        """Its controller's address as pods see it, if that is known: `HOLDFAST_TEST_INGRESS_INSIDE` on a cluster that was named."""
+        return "http://ingress.kube-system" if self._tool() else os.environ.get("HOLDFAST_TEST_INGRESS_INSIDE", "")
+
+    def address(self) -> str:
+        """Where its ingress answers this machine: `HOLDFAST_TEST_ADDRESS` on a cluster that was named."""
+        if not (tool := self._tool()):
+            return os.environ.get("HOLDFAST_TEST_ADDRESS", "http://localhost:8080")
+        patch = {"spec": {"template": {"spec": {"containers": [{"name": "ingress", "command": ["python3", "-u", "-c", INGRESS]}]}}}}
+        self.kubectl("--namespace=kube-system", "patch", "deployment", "ingress", "--patch", json.dumps(patch))
+        self.kubectl("--namespace=kube-system", "rollout", "status", "deployment", "ingress", "--timeout=120s")
+        [port] = free_ports(1)
+        subprocess.run([tool, "expose", "30000", str(port)], check=True, capture_output=True, text=True)
+        return f"http://127.0.0.1:{port}"
+
+    def volumes(self, namespace: str) -> Path | None:
+        """A folder of the node, which is this machine, for volumes. None where the cluster makes volumes by itself."""
+        return VOLUMES / namespace if self._tool() else None
 
     @staticmethod
     def _tool() -> Path | None:

@@ -1,0 +1,25 @@
+"""An installation of the chart, which the tests of test_release.py use one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.charts.release import Release
+from tests.servers.helm import Helm
+from tests.servers.kubernetes import Kubernetes
+
+
+@pytest.fixture(scope="session")
+def release(kubernetes: Kubernetes, helm: Helm) -> Iterator[Release]:
+    """Not installed yet, in a namespace whose pods have to keep the restricted Pod Security Standard."""
+    kubernetes.add_node()
+    kubernetes.images("dev")
+    namespace = kubernetes.namespace()
+    kubernetes.kubectl("label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted")
+    release = Release(kubernetes, helm, namespace, kubernetes.address())
+    yield release
+    release.helm_asked("uninstall", "holdfast", "--ignore-not-found")
+    kubernetes.kubectl("delete", "namespace", namespace, "--wait=false")
+    kubernetes.kubectl("delete", "persistentvolume", "--wait=false", "--selector=app.kubernetes.io/part-of=holdfast")

@@ -1,0 +1,223 @@
+"""An installation of the chart on a real cluster, as whoever runs Helm and kubectl has it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from hashlib import sha256
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+
+from tests.behaviour.readme_000 import admin
+from tests.charts.rendering import PROFILES
+from tests.docs.pages import CHART, ROOT
+from tests.servers.helm import Helm
+from tests.servers.kubernetes import Kubernetes
+from tests.waiting import until
+
+NAME = "holdfast"
+SOON = 600.0
+"""Seconds for whatever pods have to start for, on two cores."""
+
+
+class Release:
+    """`address`: of the ingress, for clients."""
+
+    def __init__(self, kubernetes: Kubernetes, helm: Helm, namespace: str, address: str) -> None:
+        self.kubernetes, self._helm, self.namespace, self.address = kubernetes, helm, namespace, address
+
+    def values(self) -> list[str]:
+        """What is said to Helm besides the profile: where the ingress and the volumes are."""
+        said = {"ingress.publicUrl": self.address, "ingress.className": self.kubernetes.ingress_class}
+        if url := self.kubernetes.ingress_inside:
+            said["test.url"] = url
+        folder = self.kubernetes.volumes(self.namespace)
+        said |= {"storage.hostPath.path": str(folder)} if folder else {"storage.kind": "storageClass"}
+        return ["--values", str(PROFILES["tests"]), *(f"--set={name}={value}" for name, value in said.items())]
+
+    def install(self) -> float:
+        """Seconds until all is ready. Raises AssertionError with what Helm says."""
+        if folder := self.kubernetes.volumes(self.namespace):
+            self._folders(folder)
+        began = time.monotonic()
+        self.helm("install", NAME, str(CHART), *self.values())
+        self.settle()
+        return time.monotonic() - began
+
+    def upgrade(self, *more: str) -> None:
+        self.helm("upgrade", NAME, str(CHART), *self.values(), *more)
+
+    def helm(self, *arguments: str) -> str:
+        ended = self.helm_asked(*arguments)
+        assert ended.returncode == 0, f"helm {arguments[0]}: {ended.stderr}{ended.stdout}"
+        return ended.stdout
+
+    def helm_asked(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return self._helm.asked(*arguments, "--namespace", self.namespace, "--kubeconfig", self.kubernetes.kubeconfig)
+
+    def kubectl(self, *arguments: str, given: str | None = None) -> str:
+        return self.kubernetes.kubectl("--namespace", self.namespace, *arguments, given=given)
+
+    def all(self, kind: str, *more: str) -> list[dict[str, Any]]:
+        items: list[dict[str, Any]] = json.loads(self.kubectl("get", kind, "--output=json", *more))["items"]
+        return items
+
+    def settle(self, seconds: float = SOON) -> None:
+        """Waits until every Deployment and StatefulSet is as it is written, and no pod of an older one is left."""
+        until(self._settled, seconds)
+
+    def _settled(self) -> bool:
+        for one in self.all("deployments,statefulsets"):
+            spec, status, name = one["spec"], one["status"], one["metadata"]["name"]
+            assert status.get("observedGeneration") == one["metadata"]["generation"], name
+            wanted = spec["replicas"]
+            assert status.get("readyReplicas", 0) == status.get("updatedReplicas", 0) == status["replicas"] == wanted, name
+        time.sleep(0.5)
+        return True
+
+    def pods(self, component: str) -> list[str]:
+        """Names of those that are not ending, in order."""
+        found = self.all("pods", f"--selector=app.kubernetes.io/component={component}")
+        return sorted(one["metadata"]["name"] for one in found if "deletionTimestamp" not in one["metadata"])
+
+    def kill(self, *pods: str) -> None:
+        """At once, as if their node had died."""
+        self.kubectl("delete", "pod", "--grace-period=0", "--force", "--wait=false", *pods)
+
+    def _folders(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        manifests = self.helm("template", NAME, str(CHART), "--kube-version=1.34.0", *self.values())
+        made = subprocess.run(
+            ["sh", ROOT / "k8s" / "nfs" / "make-folders.sh", folder], input=manifests, check=True, capture_output=True, text=True
+        )
+        assert "folders are ready" in made.stdout
+
+    @contextmanager
+    def client(self) -> Iterator[httpx.Client]:
+        with httpx.Client(base_url=self.address, timeout=60) as http:
+            yield http
+
+    def troubles(self) -> str:
+        """What there is to see when something went wrong."""
+        shown = [
+            self.kubectl("get", "pods", "--output=wide"),
+            self.kubectl("get", "events", "--sort-by=.lastTimestamp")[-4000:],
+        ]
+        return "\n".join(shown)
+
+
+@dataclass
+class Uploading:
+    """Somebody who uploads small files without a pause. `kept`: by version id the path and the hash of what was acknowledged;
+    `failed`: when an upload was not, in seconds from the beginning."""
+
+    release: Release
+    username: str
+    kept: dict[str, tuple[str, str]] = field(default_factory=dict)
+    failed: list[float] = field(default_factory=list)
+    moments: list[float] = field(default_factory=list)
+    _began: float = field(default_factory=time.monotonic)
+
+    def __enter__(self) -> Uploading:
+        with self.release.client() as http:
+            self.who = admin(http, self.username)
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._go)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopping.set()
+        self._thread.join()
+
+    def now(self) -> float:
+        return time.monotonic() - self._began
+
+    def _go(self) -> None:
+        number = 0
+        with httpx.Client(base_url=self.release.address, timeout=45) as http:
+            while not self._stopping.is_set():
+                number += 1
+                content = f"{self.username} {number}".encode() * 200
+                try:
+                    reply = http.post(
+                        "/fileupload", headers=self.who, files={"primary_file": (f"{number % 20}.txt", content, "text/plain")}
+                    )
+                except httpx.HTTPError:
+                    self.failed.append(self.now())
+                    time.sleep(0.2)
+                    continue
+                if reply.status_code == 200:
+                    asset = reply.json()
+                    self.kept[asset["version_id"]] = (asset["asset_path"], sha256(content).hexdigest())
+                    self.moments.append(self.now())
+                else:
+                    self.failed.append(self.now())
+                    time.sleep(0.2)
+
+    def goes_on(self, seconds: float = SOON) -> None:
+        """Waits until three more are acknowledged."""
+        have = len(self.kept)
+        until(lambda: len(self.kept) >= have + 3, seconds)
+
+    def lost(self) -> list[str]:
+        """Version ids of what was acknowledged and cannot be read as it was sent."""
+        missing = []
+        with self.release.client() as http:
+            for version, (path, digest) in self.kept.items():
+                reply = http.get(f"/filedownload/{path}/{version}", headers=self.who)
+                url = reply.json()["primary_file"]["url"] if reply.status_code == 200 else None
+                if url is None or sha256(http.get(url).content).hexdigest() != digest:
+                    missing.append(version)
+        return missing
+
+    def gap(self, since: float) -> float:
+        """The longest time after `since` in which nothing was acknowledged."""
+        moments = [since, *(one for one in self.moments if one >= since), self.now()]
+        return max(after - before for before, after in pairwise(moments))
+
+
+class Asking:
+    """Several who ask one thing each over and over, and note each reply that is no 200."""
+
+    def __init__(self, release: Release, asks: dict[str, Callable[[httpx.Client], httpx.Response]]) -> None:
+        self._release, self._asks = release, asks
+        self.count, self.failed = 0, list[str]()
+
+    def __enter__(self) -> Asking:
+        self._stopping = threading.Event()
+        self._threads = [threading.Thread(target=self._go, args=one) for one in self._asks.items()]
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopping.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _go(self, name: str, ask: Callable[[httpx.Client], httpx.Response]) -> None:
+        with self._release.client() as http:
+            while not self._stopping.is_set():
+                try:
+                    reply = ask(http)
+                    said = None if reply.status_code == 200 else f"{name}: {reply.status_code} {reply.text[:200]}"
+                except httpx.HTTPError as error:
+                    said = f"{name}: {error!r}"
+                self.count += 1
+                if said:
+                    self.failed.append(said)
+                time.sleep(0.05)
+
+
+def netloc(url: str) -> str:
+    return urlsplit(url).netloc

@@ -1,0 +1,277 @@
+"""The chart on a real cluster, from `helm install` to an installation on old data. The tests build on one another, in order."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+
+import httpx
+import pytest
+import yaml
+
+from tests.behaviour.readme_000 import PHOTOGRAPH, admin, bearer, examples, log_in, upload
+from tests.charts.release import NAME, Asking, Release, Uploading, netloc
+from tests.docs.pages import CHART
+from tests.waiting import until
+
+Tell = Callable[[str], None]
+GIBIBYTE = 1024 * 1024 * 1024
+pytestmark = pytest.mark.timeout(1800)
+
+
+@contextmanager
+def explained(release: Release) -> Iterator[None]:
+    """Prints what the cluster shows when something fails within."""
+    try:
+        yield
+    except BaseException:
+        print(release.troubles())
+        raise
+
+
+def test_helm_install_brings_all_of_it_up(release: Release, tell: Tell) -> None:
+    with explained(release):
+        seconds = release.install()
+        began = time.monotonic()
+        with release.client() as http:
+            who = admin(http, "first")
+            assert upload(http, who).status_code == 200
+        tell(f"chart: all ready {seconds:.0f} s after helm install, the first upload {time.monotonic() - began:.1f} s later")
+        usage = _memory(release)
+        tell(f"chart: {sum(usage.values()):.0f} MiB at rest in {len(usage)} containers")
+        restarted = {
+            one["metadata"]["name"]: status["restartCount"]
+            for one in release.all("pods")
+            for status in one["status"].get("containerStatuses", [])
+            if status["restartCount"]
+        }
+        assert restarted == {}, "something was started twice to come up"
+
+
+def _memory(release: Release) -> dict[str, float]:
+    """MiB of each running container, by what the kernel says in it; those whose image has no shell are left out."""
+    found = {}
+    for pod in release.all("pods", "--field-selector=status.phase=Running"):
+        for container in pod["spec"]["containers"]:
+            name = pod["metadata"]["name"]
+            reading = ["exec", name, f"--container={container['name']}", "--", "sh", "-c", "grep -h VmRSS /proc/[0-9]*/status"]
+            ended = release.kubernetes.asked([f"--namespace={release.namespace}", *reading], None, check=False)
+            if ended.returncode == 0:
+                found[f"{name}/{container['name']}"] = sum(int(line.split()[1]) for line in ended.stdout.splitlines()) / 1024
+    return found
+
+
+def test_helm_test_passes(release: Release) -> None:
+    with explained(release):
+        said = release.helm("test", NAME, "--logs")
+    assert "All of it as it should be." in said
+
+
+def test_the_flow_of_000_works_through_the_ingress(release: Release) -> None:
+    with explained(release), release.client() as http:
+        examples(http, f"admin-{secrets.token_hex(3)}", f"shared-{secrets.token_hex(3)}")
+
+
+def test_links_lead_to_the_store_through_the_ingress(release: Release) -> None:
+    with explained(release), release.client() as http:
+        who = admin(http, "linker")
+        asset = upload(http, who).json()
+        found = http.get(f"/filedownload/{asset['asset_path']}/{asset['version_id']}", headers=who).json()
+        url = found["primary_file"]["url"]
+        assert netloc(url) == netloc(release.address)
+        reply = httpx.get(url)
+        assert (reply.status_code, reply.content, reply.headers["content-type"]) == (200, PHOTOGRAPH, "image/jpeg")
+        assert httpx.get(url.partition("?")[0]).status_code == 403, "without its signature"
+        assert httpx.put(url, content=b"x").status_code == 403
+        assert httpx.delete(url).status_code == 403
+
+
+def test_a_gibibyte_goes_in_and_comes_out(release: Release, tell: Tell) -> None:
+    block = secrets.token_bytes(1024 * 1024)
+    digest = sha256()
+
+    def body(boundary: str) -> Iterator[bytes]:
+        yield f'--{boundary}\r\nContent-Disposition: form-data; name="primary_file"; filename="large.bin"\r\n\r\n'.encode()
+        for number in range(GIBIBYTE // len(block)):
+            piece = number.to_bytes(8, "big") + block[8:]
+            digest.update(piece)
+            yield piece
+        yield f"\r\n--{boundary}--\r\n".encode()
+
+    with explained(release), release.client() as http:
+        who = admin(http, "large")
+        began = time.monotonic()
+        headers = {**who, "Content-Type": "multipart/form-data; boundary=b"}
+        reply = http.post("/fileupload", headers=headers, content=body("b"), timeout=900)
+        assert reply.status_code == 200, reply.text
+        took = time.monotonic() - began
+        asset = reply.json()
+        assert (asset["size"], asset["sha256"]) == (GIBIBYTE, digest.hexdigest())
+        url = http.get(f"/filedownload/{asset['asset_path']}/{asset['version_id']}", headers=who).json()["primary_file"]["url"]
+        received = sha256()
+        with httpx.stream("GET", url, timeout=300) as stream:
+            for piece in stream.iter_bytes():
+                received.update(piece)
+        assert received.digest() == digest.digest()
+        tell(f"chart: an upload of 1 GiB through the ingress, three copies each on disk, took {took:.0f} s")
+
+
+POLICY = {
+    "apiVersion": "holdfast.dev/v1alpha1",
+    "kind": "AssetPolicy",
+    "metadata": {"name": "all-at-once"},
+    "spec": {
+        "workspaces": {"names": ["keeper_space"]},
+        "archive": {"afterDays": 0},
+        "destroy": {"afterDays": 0, "from": "Archive"},
+        "schedule": "* * * * *",
+        "mode": "Enforce",
+        "guard": {"maxItems": 100, "maxPercent": 100},
+        "undoDays": 0,
+    },
+}
+
+
+def test_a_policy_archives_and_destroys_and_the_purge_erases(release: Release, tell: Tell) -> None:
+    """kubectl apply, the operator, CronJobs at their minutes, pods with the sweep's own rights, the purge with its own."""
+    with explained(release), release.client() as http:
+        who = admin(http, "keeper")
+        asset = upload(http, who).json()
+        version = f"{asset['asset_path']}/{asset['version_id']}"
+        url = http.get(f"/filedownload/{version}", headers=who).json()["primary_file"]["url"]
+        began = time.monotonic()
+        release.kubectl("apply", "--filename=-", given=yaml.safe_dump(POLICY))
+        until(lambda: http.get(f"/filedownload/{version}", headers=who).status_code == 410, 600)
+        tell(f"chart: from kubectl apply to archived and destroyed by CronJobs {time.monotonic() - began:.0f} s")
+        assert until(lambda: _counted(release), 120) == 1
+        release.kubectl("delete", "assetpolicy", "all-at-once")
+        until(lambda: not release.all("cronjobs", "--selector=holdfast.dev/policy=all-at-once"), 60)
+        until(lambda: _purged(release, url), 600)
+
+
+def _counted(release: Release) -> int:
+    """What the policy's status says of its last run: versions archived or condemned."""
+    status = json.loads(release.kubectl("get", "assetpolicy", "all-at-once", "--output=json"))["status"]
+    return int(status["lastRun"]["archived"] + status["lastRun"]["condemned"])
+
+
+def _purged(release: Release, url: str) -> bool:
+    job = f"purge-{secrets.token_hex(3)}"
+    release.kubectl("create", "job", job, "--from=cronjob/holdfast-purge")
+    release.kubectl("wait", "--for=condition=Complete", f"job/{job}", "--timeout=300s")
+    return httpx.get(url).status_code == 404
+
+
+def test_an_upgrade_and_a_rollback_lose_no_request(release: Release, tell: Tell) -> None:
+    with explained(release), release.client() as http:
+        who = admin(http, "asking")
+        asset = upload(http, who).json()
+        version = f"{asset['asset_path']}/{asset['version_id']}"
+        asks: dict[str, Callable[[httpx.Client], httpx.Response]] = {
+            "token": lambda one: one.post("/token", data={"username": "asking", "password": "admin_password"}),
+            "list": lambda one: one.get("/assets", headers=who),
+            "download": lambda one: one.get(f"/filedownload/{version}", headers=who),
+            "upload": lambda one: upload(one, who, secrets.token_bytes(2000)),
+        }
+        before = _pods(release)
+        with Asking(release, asks) as asking:
+            began = time.monotonic()
+            release.upgrade("--set=settings.HOLDFAST_LINK_MINUTES=7", "--set=functions.drainSeconds=8")
+            release.settle()
+            upgraded = time.monotonic() - began
+            assert not before & _pods(release), "every function was replaced"
+            release.helm("rollback", NAME, "1")
+            release.settle()
+        tell(
+            f"chart: {len(asking.failed)} of {asking.count} requests lost while all functions were replaced "
+            f"in {upgraded:.0f} s, and put back"
+        )
+        assert asking.failed == []
+        bearer(log_in(http, "asking", "admin_password")["access_token"])
+
+
+def _pods(release: Release) -> set[str]:
+    """Of functions."""
+    return {
+        one["metadata"]["name"]
+        for one in release.all("pods")
+        if one["metadata"]["labels"].get("app.kubernetes.io/component", "").startswith("function-")
+    }
+
+
+VICTIMS = [
+    "seaweedfs-volume",
+    "seaweedfs-s3",
+    "seaweedfs-filer",
+    "seaweedfs-master",
+    "mysql",
+    "function-fileupload",
+    "worker",
+    "operator",
+]
+
+
+def test_whatever_dies_nothing_acknowledged_is_lost_and_service_resumes(release: Release, tell: Tell) -> None:
+    """One pod after another is killed at once while somebody uploads; of the masters it is all three, so the leader too."""
+    with explained(release):
+        with Uploading(release, "survivor") as uploading:
+            for component in VICTIMS:
+                uploading.goes_on()
+                since, failed = uploading.now(), len(uploading.failed)
+                pods = release.pods(component)
+                release.kill(*(pods if component == "seaweedfs-master" else pods[:1]))
+                uploading.goes_on()
+                release.settle()
+                uploading.goes_on()
+                tell(
+                    f"chart: {component} killed: no upload for {uploading.gap(since):.1f} s, "
+                    f"{len(uploading.failed) - failed} refused"
+                )
+        assert len(uploading.kept) > 6 * len(VICTIMS)
+        assert uploading.lost() == []
+        tell(f"chart: {len(uploading.kept)} acknowledged uploads, all there")
+
+
+def test_a_volume_server_is_evicted_while_somebody_uploads(release: Release, tell: Tell) -> None:
+    with explained(release):
+        with Uploading(release, "drained") as uploading:
+            uploading.goes_on()
+            [victim, *_] = release.pods("seaweedfs-volume")
+            body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": victim, "namespace": release.namespace}}
+            since = uploading.now()
+            path = f"/api/v1/namespaces/{release.namespace}/pods/{victim}/eviction"
+            release.kubernetes.kubectl("create", f"--raw={path}", "--filename=-", given=json.dumps(body))
+            uploading.goes_on()
+            release.settle()
+            uploading.goes_on()
+        assert uploading.lost() == []
+        tell(f"chart: a volume server evicted: no upload for {uploading.gap(since):.1f} s, {len(uploading.failed)} refused")
+
+
+def test_what_it_kept_is_there_again_after_uninstall_and_install(release: Release) -> None:
+    with explained(release), release.client() as http:
+        who = admin(http, "returning")
+        asset = upload(http, who).json()
+        claims = {one["metadata"]["name"] for one in release.all("persistentvolumeclaims")}
+        release.helm("uninstall", NAME, "--wait", "--timeout=5m")
+        assert release.all("deployments,statefulsets") == []
+        assert {one["metadata"]["name"] for one in release.all("persistentvolumeclaims")} == claims
+        assert release.kubernetes.kubectl("get", "customresourcedefinition", "assetpolicies.holdfast.dev")
+        kept = release.kubectl("get", "secret", "holdfast-credentials", "--output=json")
+
+        release.kubectl("delete", "secret", "holdfast-credentials")
+        refused = release.helm_asked("install", NAME, str(CHART), *release.values())
+        assert refused.returncode != 0
+        assert "new credentials would not open it" in refused.stderr
+
+        secret = json.loads(kept)
+        secret["metadata"] = {name: secret["metadata"][name] for name in ("name", "labels", "annotations")}
+        release.kubectl("create", "--filename=-", given=json.dumps(secret))
+        release.install()
+        again = bearer(log_in(http, "returning", "admin_password")["access_token"])
+        url = http.get(f"/filedownload/{asset['asset_path']}/{asset['version_id']}", headers=again).json()["primary_file"]["url"]
+        assert httpx.get(url).content == PHOTOGRAPH
