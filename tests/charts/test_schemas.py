@@ -13,19 +13,18 @@ import yaml
 
 from holdfast.policies.crd import crd
 from holdfast.policies.model import AssetPolicy
-from tests.charts.rendering import PROFILES, render
+from tests.charts.rendering import PROFILES, Body, render
 from tests.docs.pages import ROOT
 from tests.servers.helm import TOOLS
 from tests.servers.kubernetes import Kubernetes
 from tests.servers.process import program
 
 POLICIES = sorted((ROOT / "k8s" / "policies").glob("*.yaml"))
-MONITORS = {"ServiceMonitor", "PodMonitor", "PrometheusRule", "AlertmanagerConfig"}
 
 
 @pytest.fixture(scope="session")
 def schemas(kubernetes: Kubernetes, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of JSON schemas from the API server's own OpenAPI document, one for each kind, in which unknown fields are refused."""
+    """A folder of JSON schemas from the API server's own OpenAPI document, one for each kind; unknown fields are refused."""
     folder = tmp_path_factory.mktemp("schemas")
     definitions = json.loads(kubernetes.kubectl("get", "--raw=/openapi/v2"))["definitions"]
     for definition in definitions.values():
@@ -47,7 +46,7 @@ def _needed(name: str, definitions: dict[str, Any]) -> Iterator[str]:
     known, left = set[str](), [name]
     while left:
         text = json.dumps(definitions[left.pop()])
-        for found in set(part.partition('"')[0] for part in text.split("#/definitions/")[1:]) - known:
+        for found in {part.partition('"')[0] for part in text.split("#/definitions/")[1:]} - known:
             known.add(found)
             left.append(found)
             yield found
@@ -56,32 +55,35 @@ def _needed(name: str, definitions: dict[str, Any]) -> Iterator[str]:
 @pytest.mark.parametrize("profile", PROFILES)
 def test_kubeconform_takes_every_object(schemas: Path, profile: str) -> None:
     bodies = [one for one in render(PROFILES[profile]) if one["kind"] != "CustomResourceDefinition"]
-    kubeconform = program("kubeconform", "install kubeconform", also_in=[TOOLS])
+    said = kubeconform(schemas, bodies)
+    assert said["summary"] == {"valid": len(bodies), "invalid": 0, "errors": 0, "skipped": 0}, said["resources"][:3]
+
+
+def test_kubeconform_refuses_an_unknown_field(schemas: Path) -> None:
+    body = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "a"}, "spec": {"selektor": {"a": "b"}}}
+    said = kubeconform(schemas, [body])
+    assert said["summary"]["invalid"] == 1
+    assert "selektor" in said["resources"][0]["msg"]
+
+
+def kubeconform(schemas: Path, bodies: list[Body]) -> dict[str, Any]:
+    """What it says of the objects: a ``summary`` of counts, and the ``resources`` that are not valid."""
     where = f"{schemas}/{{{{.ResourceKind}}}}{{{{.KindSuffix}}}}.json"
     ended = subprocess.run(
-        [kubeconform, "-strict", "-summary", "-output=json", f"-schema-location={where}"],
+        [
+            program("kubeconform", "install kubeconform", also_in=[TOOLS]),
+            "-strict",
+            "-summary",
+            "-output=json",
+            f"-schema-location={where}",
+        ],
         input=yaml.safe_dump_all(bodies),
         check=False,
         capture_output=True,
         text=True,
     )
-    said = json.loads(ended.stdout)
-    assert said["summary"] == {"valid": len(bodies), "invalid": 0, "errors": 0, "skipped": 0}, said["resources"][:3]
-
-
-def test_kubeconform_refuses_an_unknown_field(schemas: Path) -> None:
-    kubeconform = program("kubeconform", "install kubeconform", also_in=[TOOLS])
-    body = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "a"}, "spec": {"selektor": {"a": "b"}}}
-    where = f"{schemas}/{{{{.ResourceKind}}}}{{{{.KindSuffix}}}}.json"
-    ended = subprocess.run(
-        [kubeconform, "-strict", f"-schema-location={where}"],
-        input=yaml.safe_dump(body),
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    assert ended.returncode != 0
-    assert "selektor" in ended.stdout
+    said: dict[str, Any] = json.loads(ended.stdout)
+    return said
 
 
 @pytest.mark.parametrize("profile", PROFILES)

@@ -25,13 +25,15 @@ from tests.stacks import LAKEFS, STANDIN, Stack
 
 GUIDES = ROOT / "docs" / "guides"
 STACKS, OPERATOR, LIFECYCLE = GUIDES / "deployment-stacks.md", GUIDES / "operator.md", GUIDES / "lifecycle.md"
-IMAGES = GUIDES / "images.md"  # its commands are the Makefile's, and what they do is tested in tests/images
+IMAGES, CHART = GUIDES / "images.md", GUIDES / "chart.md"  # what their commands do is tested in tests/images and tests/charts
 PROGRAM, STAND_INS = ROOT / "images" / "program.Dockerfile", ROOT / "tests" / "cluster" / "images"
 DOCUMENTS = [ROOT / "README.md", *sorted(GUIDES.glob("*.md"))]
 ADDRESS = "127.0.0.1:8000"
 
 
-@pytest.mark.parametrize("document", [one for one in DOCUMENTS if one not in (STACKS, OPERATOR, IMAGES)], ids=lambda one: one.name)
+@pytest.mark.parametrize(
+    "document", [one for one in DOCUMENTS if one not in (STACKS, OPERATOR, IMAGES, CHART)], ids=lambda one: one.name
+)
 def test_its_commands_run(document: Path, tmp_path: Path) -> None:
     run(document, tmp_path, {})
 
