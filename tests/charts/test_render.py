@@ -13,7 +13,7 @@ import yaml
 from holdfast.web import catalogue
 from tests.charts.rendering import PROFILES, Body, containers, of_kind, pods, refusal, render
 from tests.docs import chart
-from tests.docs.pages import CHART
+from tests.docs.pages import CHART, ROOT
 from tests.servers.helm import helm
 
 FUNCTIONS = catalogue.functions()
@@ -210,6 +210,18 @@ def test_what_must_outlive_the_release_is_kept() -> None:
         if (one["metadata"].get("annotations") or {}).get("helm.sh/resource-policy") == "keep"
     }
     assert kept == {"CustomResourceDefinition", "PersistentVolume", "Secret"}
+
+
+def test_the_operator_has_the_rights_of_the_example_which_a_test_runs_it_with() -> None:
+    """tests/cluster/test_rights.py shows that these are enough, and no more than enough."""
+    bodies = render(PROFILES["tests"])
+    for file, kinds in (("rbac.yaml", ("ClusterRole", "Role")), ("approval.yaml", ("ValidatingAdmissionPolicy",))):
+        example = [*yaml.safe_load_all((ROOT / "k8s" / "operator" / file).read_text())]
+        for kind in kinds:
+            [wanted] = [one for one in of_kind(example, kind).values() if not one["metadata"]["name"].endswith("approver")]
+            [found] = [one for one in of_kind(bodies, kind).values() if not one["metadata"]["name"].endswith("approver")]
+            part = "rules" if "Role" in kind else "spec"
+            assert found[part] == wanted[part], kind
 
 
 FUNCTION_COMPONENTS = {f"function-{one.slug}" for one in FUNCTIONS}
