@@ -185,7 +185,7 @@ def test_each_part_can_be_somebody_elses() -> None:
 
 @pytest.mark.parametrize("kind", ["nfs", "hostPath"])
 def test_each_volume_is_bound_to_its_pod_and_stays(kind: str) -> None:
-    bodies = render(storage__kind=f'"{kind}"', storage__nfs='{"server": "n", "path": "/e"}', storage__hostPath__path='"/v"')
+    bodies = render(storage__kind=f'"{kind}"', storage__nfs='{"server": "nas", "path": "/e"}', storage__hostPath__path='"/v"')
     claims = {f"data-{name}-{i}" for name, one in of_kind(bodies, "StatefulSet").items() for i in range(one["spec"]["replicas"])}
     volumes = of_kind(bodies, "PersistentVolume").values()
     assert {one["spec"]["claimRef"]["name"] for one in volumes} == claims
@@ -274,8 +274,21 @@ ON: Body = {
     "mysql": {"exporter": {"enabled": True}},
     "qdrant": {"enabled": True},
     "platformAdmin": {"username": "root"},
+    "monitoring": {
+        "serviceMonitors": {"enabled": True},
+        "rules": {"enabled": True},
+        "dashboards": {"enabled": True},
+        "email": {
+            "enabled": True,
+            "to": "a@example.org",
+            "from": "b@example.org",
+            "smarthost": "smtp.example.org:587",
+            "username": "b",
+            "passwordSecret": {"name": "smtp"},
+        },
+    },
 }
-NFS: Body = {"storage": {"kind": "nfs", "nfs": {"server": "n", "path": "/e"}}}
+NFS: Body = {"storage": {"kind": "nfs", "nfs": {"server": "nas", "path": "/e"}}}
 COUNTS_WITH: dict[str, Body] = {
     "functions.replicas": {"functions": {"autoscaling": {"enabled": False}}},
     "mysql.external": {"mysql": {"enabled": False, "external": {"host": "h"}}},
@@ -284,7 +297,7 @@ COUNTS_WITH: dict[str, Body] = {
     "lakefs.replicas": {"lakefs": {"database": "postgres"}},
     "ingress.s3.by": {"ingress": {"s3": {"host": "s.example.org"}}},
     "ingress.s3.host": {"ingress": {"s3": {"by": "host"}}},
-    "storage.kind": {"storage": {"nfs": {"server": "n", "path": "/e"}}},
+    "storage.kind": {"storage": {"nfs": {"server": "nas", "path": "/e"}}},
     "storage.nfs": NFS,
     "storage.hostPath": {"storage": {"kind": "hostPath"}},
     "storage.size": {"seaweedfs": {"master": {"storage": {"size": None}}}},
@@ -300,6 +313,7 @@ UNLIKE: dict[str, Any] = {
     "gateway.parentRefs": [{"name": "other"}],
     "functions.overrides": {"token": {"replicas": 7, "drainSeconds": 9}},
     "operator.namespaces": {"team-a": ["ada_space"]},
+    "monitoring.rules.disabled": ["WorkerDown"],
 }
 """Values for those that do not take any."""
 
