@@ -72,7 +72,7 @@ class Release:
         return items
 
     def settle(self, seconds: float = SOON) -> None:
-        """Waits until every Deployment and StatefulSet is as it is written, and no pod of an older one is left."""
+        """Waits until every Deployment and StatefulSet is as it is written, and no pod is left that ends."""
         until(self._settled, seconds)
 
     def _settled(self) -> bool:
@@ -81,8 +81,7 @@ class Release:
             assert status.get("observedGeneration") == one["metadata"]["generation"], name
             wanted = spec["replicas"]
             assert status.get("readyReplicas", 0) == status.get("updatedReplicas", 0) == status["replicas"] == wanted, name
-        time.sleep(0.5)
-        return True
+        return not any("deletionTimestamp" in one["metadata"] for one in self.all("pods"))
 
     def pods(self, component: str) -> list[str]:
         """Names of those that are not ending, in order."""
