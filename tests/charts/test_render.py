@@ -186,7 +186,8 @@ def test_each_part_can_be_somebody_elses() -> None:
 @pytest.mark.parametrize("kind", ["nfs", "hostPath"])
 def test_each_volume_is_bound_to_its_pod_and_stays(kind: str) -> None:
     bodies = render(storage__kind=f'"{kind}"', storage__nfs='{"server": "nas", "path": "/e"}', storage__hostPath__path='"/v"')
-    claims = {f"data-{name}-{i}" for name, one in of_kind(bodies, "StatefulSet").items() for i in range(one["spec"]["replicas"])}
+    sets = {name: one["spec"] for name, one in of_kind(bodies, "StatefulSet").items() if "volumeClaimTemplates" in one["spec"]}
+    claims = {f"data-{name}-{i}" for name, spec in sets.items() for i in range(spec["replicas"])}
     volumes = of_kind(bodies, "PersistentVolume").values()
     assert {one["spec"]["claimRef"]["name"] for one in volumes} == claims
     assert len({json.dumps(one["spec"][kind]) for one in volumes}) == len(claims)

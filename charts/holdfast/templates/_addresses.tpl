@@ -58,6 +58,16 @@ http://{{ include "holdfast.fullname" . }}-seaweedfs-s3:8333
 {{- join "," $all -}}
 {{- end -}}
 
+{{/* The filers, each as it calls itself. */}}
+{{- define "holdfast.seaweedfs.filers" -}}
+{{- $name := printf "%s-seaweedfs-filer" (include "holdfast.fullname" .) -}}
+{{- $all := list -}}
+{{- range $i := until (int .Values.seaweedfs.filer.replicas) -}}
+{{- $all = append $all (printf "%s-%d.%s-peers.%s.svc:8888" $name $i $name $.Release.Namespace) -}}
+{{- end -}}
+{{- join "," $all -}}
+{{- end -}}
+
 {{- define "holdfast.lakefs.endpoint" -}}
 {{- if .Values.lakefs.enabled -}}
 http://{{ include "holdfast.fullname" . }}-lakefs:8000
