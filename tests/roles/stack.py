@@ -3,9 +3,9 @@ and the worker's for what runs beside them."""
 
 from __future__ import annotations
 
-import importlib
 import itertools
 import os
+import runpy
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, contextmanager
@@ -84,7 +84,7 @@ class Roles(Stack):
         """One function, made as its container makes it, but for where its settings come from."""
         services = self.of(self.role(name), whose.clock, whose.settings)
         with patch("holdfast.web.function.Services", lambda: services):
-            app: App = importlib.reload(importlib.import_module(f"endpoints.{name}.app")).app
+            app: App = runpy.run_module(f"endpoints.{name}.app")["app"]  # not the one that others import, which would be ended
         return app
 
     def role(self, name: str) -> Role:
