@@ -45,7 +45,8 @@ def log_in(http: httpx.Client, username: str, password: str) -> dict[str, Any]:
 def admin(http: httpx.Client, username: str = "admin") -> dict[str, str]:
     """Registers; the header with the new admin's token."""
     created = http.post("/users", json={"username": username, "password": "admin_password"})
-    assert (created.status_code, created.json()) == (200, {"status": "success", "username": username})
+    assert created.status_code == 200, created.text
+    assert created.json() == {"status": "success", "username": username}
     return bearer(log_in(http, username, "admin_password")["access_token"])
 
 

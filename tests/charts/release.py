@@ -127,7 +127,8 @@ class Uploading:
     _began: float = field(default_factory=time.monotonic)
 
     def __enter__(self) -> Uploading:
-        with self.release.client() as http:
+        with self.release.client() as http:  # whoever is told to come back later does so
+            until(lambda: http.get("/assets").status_code != 503 and http.post("/users", json={}).status_code != 503)
             self.who = admin(http, self.username)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._go)
