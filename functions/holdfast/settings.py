@@ -20,7 +20,8 @@ PREFIX = "HOLDFAST_"
 class Settings(BaseSettings):
     """Raises pydantic's ValidationError, which names each wrong setting."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
+    # What is wrong is named, and not what was given: it may be a secret, and errors end in logs.
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True, hide_input_in_errors=True)
 
     data: Path = Field(Path("data"), description="Folder of the embedded default: SQLite file, bytes, generated secrets.")
 

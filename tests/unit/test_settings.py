@@ -19,3 +19,12 @@ def test_a_password_of_its_own_is_put_into_the_databases_url_whatever_is_in_it()
 def test_a_password_that_has_no_place_is_refused(url: str) -> None:
     with pytest.raises(ValidationError, match="names a user and no password"):
         Settings.model_validate({"database_url": url, "database_password": "secret"})
+
+
+def test_what_is_wrong_is_named_without_what_was_given() -> None:
+    with pytest.raises(ValidationError, match="database_pool") as refused:
+        Settings.model_validate({"database_pool": "a secret in the wrong place", "database_password": "hunter2"})
+    assert "secret" not in str(refused.value)
+    with pytest.raises(ValidationError) as refused:
+        Settings.model_validate({"database_url": "mysql+pymysql://db/holdfast", "database_password": "hunter2"})
+    assert "hunter2" not in str(refused.value)
