@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from tests.behaviour.readme_000 import admin
+from tests.behaviour.readme_000 import bearer, log_in
 from tests.charts.rendering import PROFILES
 from tests.docs.pages import CHART, ROOT
 from tests.servers.helm import Helm
@@ -117,19 +117,20 @@ class Release:
 @dataclass
 class Uploading:
     """Somebody who uploads small files without a pause. `kept`: by version id the path and the hash of what was acknowledged;
-    `failed`: when an upload was not, in seconds from the beginning."""
+    `failed`: when an upload was not, in seconds from the beginning; `put_off`: what a registration
+    was answered before it worked."""
 
     release: Release
     username: str
     kept: dict[str, tuple[str, str]] = field(default_factory=dict)
     failed: list[float] = field(default_factory=list)
     moments: list[float] = field(default_factory=list)
+    put_off: list[str] = field(default_factory=list)
     _began: float = field(default_factory=time.monotonic)
 
     def __enter__(self) -> Uploading:
-        with self.release.client() as http:  # whoever is told to come back later does so
-            until(lambda: http.get("/assets").status_code != 503 and http.post("/users", json={}).status_code != 503)
-            self.who = admin(http, self.username)
+        with self.release.client() as http:
+            self.who = until(lambda: self._registered(http))
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._go)
         self._thread.start()
@@ -138,6 +139,15 @@ class Uploading:
     def __exit__(self, *_: object) -> None:
         self._stopping.set()
         self._thread.join()
+
+    def _registered(self, http: httpx.Client) -> dict[str, str] | None:
+        """Comes back later when he is told to, as whoever reads Retry-After does."""
+        reply = http.post("/users", json={"username": self.username, "password": "admin_password"})
+        if reply.status_code == 503:
+            self.put_off.append(reply.text)
+            return None
+        assert reply.status_code in {200, 409}, reply.text  # 409: it was done although 503 was said
+        return bearer(log_in(http, self.username, "admin_password")["access_token"])
 
     def now(self) -> float:
         return time.monotonic() - self._began

@@ -253,6 +253,8 @@ def test_a_volume_server_is_evicted_while_somebody_uploads(release: Release, tel
             uploading.goes_on()
         assert uploading.lost() == []
         tell(f"chart: a volume server evicted: no upload for {uploading.gap(since):.1f} s, {len(uploading.failed)} refused")
+        for answer in uploading.put_off:
+            tell(f"chart: his registration was put off first: {answer}")
 
 
 def test_what_it_kept_is_there_again_after_uninstall_and_install(release: Release) -> None:
