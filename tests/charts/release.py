@@ -88,6 +88,26 @@ class Release:
         found = self.all("pods", f"--selector=app.kubernetes.io/component={component}")
         return sorted(one["metadata"]["name"] for one in found if "deletionTimestamp" not in one["metadata"])
 
+    def components(self) -> list[str]:
+        """Of all pods that run, but for Jobs'."""
+        return sorted(
+            {
+                one["metadata"]["labels"]["app.kubernetes.io/component"]
+                for one in self.all("pods", "--field-selector=status.phase=Running")
+                if "app.kubernetes.io/component" in one["metadata"]["labels"]
+            }
+        )
+
+    def metrics(self) -> Iterator[str]:
+        """What each pod tells at its port for metrics, through the API server."""
+        for pod in self.all("pods", "--field-selector=status.phase=Running"):
+            ports = {port["name"]: port["containerPort"] for one in pod["spec"]["containers"] for port in one.get("ports", [])}
+            component = pod["metadata"]["labels"].get("app.kubernetes.io/component", "")
+            of_ours = component == "worker" or component.startswith("function-")
+            if (port := ports.get("http" if of_ours else "metrics")) is not None:
+                path = f"/api/v1/namespaces/{self.namespace}/pods/{pod['metadata']['name']}:{port}/proxy/metrics"
+                yield self.kubernetes.kubectl("get", f"--raw={path}")
+
     def kill(self, *pods: str) -> None:
         """At once, as if their node had died."""
         self.kubectl("delete", "pod", "--grace-period=0", "--force", "--wait=false", *pods)
@@ -144,7 +164,7 @@ class Uploading:
         """Comes back later when he is told to, as whoever reads Retry-After does."""
         reply = http.post("/users", json={"username": self.username, "password": "admin_password"})
         if reply.status_code == 503:
-            self.put_off.append(reply.text)
+            self.put_off.append(f"{reply.text}\n{self.release.kubectl('logs', 'deployment/holdfast-users', '--tail=3')}")
             return None
         assert reply.status_code in {200, 409}, reply.text  # 409: it was done although 503 was said
         return bearer(log_in(http, self.username, "admin_password")["access_token"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +17,8 @@ import yaml
 from tests.behaviour.readme_000 import PHOTOGRAPH, admin, bearer, examples, log_in, upload
 from tests.charts.release import NAME, Asking, Release, Uploading, netloc
 from tests.docs.pages import CHART
+from tests.monitoring.chart import parsed, selectors
+from tests.monitoring.test_scrape import ELSEWHERE, expressions
 from tests.waiting import until
 
 Tell = Callable[[str], None]
@@ -169,6 +172,16 @@ def _purged(release: Release, url: str) -> bool:
     return httpx.get(url).status_code == 404
 
 
+def test_every_metric_that_a_rule_or_a_panel_names_is_told(release: Release, tell: Tell) -> None:
+    """After all that was done above. What others than the release export is listed with its reason in tests/monitoring."""
+    with explained(release):
+        told = set(re.findall(r"^[a-zA-Z_:][\w:]*", "\n".join(release.metrics()), re.MULTILINE))
+    named = {one.name for _, expression in expressions() for one in selectors(parsed(expression))}
+    not_here = {name for name in named if name in ELSEWHERE or name.startswith("mysql_")}  # no exporter beside MySQL
+    tell(f"chart: {len(named & told)} metrics that rules and panels name are told by its pods")
+    assert sorted(named - told - not_here) == []
+
+
 def test_an_upgrade_and_a_rollback_lose_no_request(release: Release, tell: Tell) -> None:
     with explained(release), release.client() as http:
         who = admin(http, "asking")
@@ -219,7 +232,7 @@ VICTIMS = [
 
 
 def test_whatever_dies_nothing_acknowledged_is_lost_and_service_resumes(release: Release, tell: Tell) -> None:
-    """One pod after another is killed at once while somebody uploads; of the masters it is all three, so the leader too."""
+    """Each pod in turn is killed at once while somebody uploads; of the masters it is all three, so the leader too."""
     with explained(release):
         with Uploading(release, "survivor") as uploading:
             for component in VICTIMS:
@@ -234,6 +247,13 @@ def test_whatever_dies_nothing_acknowledged_is_lost_and_service_resumes(release:
                     f"chart: {component} killed: no upload for {uploading.gap(since):.1f} s, "
                     f"{len(uploading.failed) - failed} refused"
                 )
+            others = [name for component in release.components() if component not in VICTIMS for name in release.pods(component)]
+            for pod in others:
+                release.kill(pod)
+                release.settle()
+            uploading.goes_on()
+            tell(f"chart: {len(others)} other pods killed one after the other")
+        assert len(others) > 20
         assert len(uploading.kept) > 6 * len(VICTIMS)
         assert uploading.lost() == []
         tell(f"chart: {len(uploading.kept)} acknowledged uploads, all there")
