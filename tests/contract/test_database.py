@@ -17,6 +17,7 @@ from sqlalchemy.exc import IntegrityError, StatementError
 from tests.databases import ALL_KINDS, emptied, fresh_url, with_tables
 from tests.servers.database import DatabaseServer
 
+from holdfast.database import connecting
 from holdfast.database.connecting import DatabaseUnavailable
 from holdfast.database.engine import Database, announce
 from holdfast.database.tables import leases, metadata, workspaces
@@ -323,6 +324,24 @@ def test_a_connection_that_dies_within_a_transaction_is_unavailability(server: D
         on_server.write(act)
     with on_server.read() as connection:
         assert names(connection) == []
+
+
+def test_a_connection_that_died_while_nobody_used_it_is_replaced(
+    server: DatabaseServer, on_server: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a restart of the server: nobody's request fails by it, neither the first that reads nor the first that writes."""
+    monkeypatch.setattr(connecting, "IDLE_SECONDS", -1)
+
+    def mine(connection: Connection) -> int:
+        return int(connection.execute(text("SELECT CONNECTION_ID()")).scalar_one())
+
+    with on_server.read() as connection:
+        reader = mine(connection)
+    writer = on_server.write(mine)
+    server.execute(f"KILL {reader}", f"KILL {writer}")
+    with on_server.read() as connection:
+        assert mine(connection) != reader
+    assert on_server.write(mine) != writer
 
 
 def test_a_server_that_only_reads_fails_the_check(on_server: Database, server: DatabaseServer) -> None:

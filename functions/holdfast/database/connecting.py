@@ -12,6 +12,10 @@ from holdfast.errors import Unavailable
 BUSY_SECONDS = 30
 """How long SQLite waits for another writer, and MySQL for a row lock."""
 
+IDLE_SECONDS = 10
+"""A connection to a server that was not used for so long is asked whether it lives before it is used again: a server that was away
+meanwhile has ended it."""
+
 SQLITE_PRAGMAS = ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", "PRAGMA foreign_keys=ON")
 
 LOST = frozenset({2002, 2003, 2006, 2013, 2014, 2055, 1053, 1040, 1152, 1159, 1161, 4031, 1927})

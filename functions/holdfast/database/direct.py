@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
-from holdfast.database.connecting import DatabaseUnavailable
+from holdfast.database.connecting import IDLE_SECONDS, DatabaseUnavailable
 from holdfast.database.drivers import Deadlock, Driver, Lost, MySQL, SQLite
 from holdfast.database.url import parse
 
@@ -27,8 +27,6 @@ Row = tuple[Any, ...]
 
 _NONE: Mapping[str, Any] = {}
 _RECYCLE_SECONDS = 1800
-_IDLE_SECONDS = 10
-"""A connection unused for so long is asked whether it lives before ``execute`` writes on it, as a write cannot just be repeated."""
 _WAIT_SECONDS = 10
 _ATTEMPTS = 8
 
@@ -73,8 +71,8 @@ class _Pooled(Transaction):
         return self
 
     def wake(self) -> None:
-        """Makes sure that it lives, if it was not used for a while. Raises Lost."""
-        if time.monotonic() - self.used > _IDLE_SECONDS:
+        """Makes sure that it lives, if it was not used for a while, as a write cannot just be repeated. Raises Lost."""
+        if time.monotonic() - self.used > IDLE_SECONDS:
             self.one("SELECT 1")
 
     def begin(self) -> None:

@@ -21,9 +21,10 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.engine.interfaces import IsolationLevel
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
-from sqlalchemy.pool import Pool
+from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
+from sqlalchemy.pool import ConnectionPoolEntry, Pool
 
+from holdfast.database import connecting
 from holdfast.database.connecting import (
     BUSY_SECONDS,
     DEADLOCK,
@@ -37,7 +38,7 @@ from holdfast.database.connecting import (
 T = TypeVar("T")
 
 _ATTEMPTS = 8
-_ANNOUNCED = "holdfast_announced"
+_ANNOUNCED, _USED = "holdfast_announced", "holdfast_used"
 
 
 class Database:
@@ -155,7 +156,7 @@ def _reader(engine: Engine, url: URL, pool_size: int) -> Engine:
 
 
 def _mysql(url: URL, pool_size: int, isolation_level: IsolationLevel) -> Engine:
-    return create_engine(
+    engine = create_engine(
         url.set(query={}),
         isolation_level=isolation_level,
         skip_autocommit_rollback=True,
@@ -167,3 +168,17 @@ def _mysql(url: URL, pool_size: int, isolation_level: IsolationLevel) -> Engine:
         pool_reset_on_return=None,  # no transaction is left open here: Connection ends its own
         connect_args=mysql_arguments(url.host, dict(url.query)),
     )
+
+    @event.listens_for(engine, "checkin")
+    def _left(_connection: Any, record: ConnectionPoolEntry) -> None:
+        record.info[_USED] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def _wake(connection: Any, record: ConnectionPoolEntry, _proxy: Any) -> None:
+        if time.monotonic() - record.info.get(_USED, time.monotonic()) > connecting.IDLE_SECONDS:
+            try:
+                connection.ping(reconnect=False)
+            except Exception as error:  # whatever it says; the pool then makes a new one
+                raise DisconnectionError from error
+
+    return engine
