@@ -11,9 +11,10 @@ from tests.servers.helm import Helm
 from tests.servers.kubernetes import Kubernetes
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def release(kubernetes: Kubernetes, helm: Helm) -> Iterator[Release]:
-    """Not installed yet, in a namespace whose pods have to keep the restricted Pod Security Standard."""
+    """Not installed yet, in a namespace whose pods have to keep the restricted Pod Security Standard. It goes with the module: its
+    operator looks at policies everywhere, those of other tests too."""
     kubernetes.add_node()
     kubernetes.images("dev")
     namespace = kubernetes.namespace()
@@ -21,7 +22,7 @@ def release(kubernetes: Kubernetes, helm: Helm) -> Iterator[Release]:
     _hand_over_the_definition(kubernetes, namespace)
     release = Release(kubernetes, helm, namespace, kubernetes.address())
     yield release
-    release.helm_asked("uninstall", "holdfast", "--ignore-not-found")
+    release.helm_asked("uninstall", "holdfast", "--ignore-not-found", "--wait", "--timeout=3m")
     kubernetes.kubectl("delete", "namespace", namespace, "--wait=false")
     kubernetes.kubectl("delete", "persistentvolume", "--wait=false", "--selector=app.kubernetes.io/part-of=holdfast")
 
