@@ -265,7 +265,7 @@ def test_who_reaches_whom_is_this_and_nothing_else() -> None:
         found[component] = (reached, outside)
     assert found == REACHES
     components = {template["metadata"]["labels"]["app.kubernetes.io/component"] for _, template in pods(bodies)}
-    assert components - set(found) == {"migrate", "purge", "seaweedfs-bucket"}, "who listens on nothing needs none"
+    assert components - set(found) == {"migrate", "purge", "seaweedfs-bucket", "test"}, "who listens on nothing needs none"
 
 
 ON: Body = {
