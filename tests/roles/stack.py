@@ -3,15 +3,16 @@ and the worker's for what runs beside them."""
 
 from __future__ import annotations
 
+import importlib.util
 import itertools
 import os
-import runpy
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
+from types import ModuleType
 from typing import Any, get_args
 from unittest.mock import patch
 
@@ -84,11 +85,21 @@ class Roles(Stack):
         """One function, made as its container makes it, but for where its settings come from."""
         services = self.of(self.role(name), whose.clock, whose.settings)
         with patch("holdfast.web.function.Services", lambda: services):
-            app: App = runpy.run_module(f"endpoints.{name}.app")["app"]  # not the one that others import, which would be ended
+            app: App = fresh(f"endpoints.{name}.app").app
         return app
 
     def role(self, name: str) -> Role:
         return FUNCTIONS[name].role
+
+
+def fresh(name: str) -> ModuleType:
+    """The module made anew, beside the one that others import, whose app would be ended with this one."""
+    spec = importlib.util.find_spec(name)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 class Ingress:
