@@ -247,7 +247,7 @@ VICTIMS = [
 
 
 def test_whatever_dies_nothing_acknowledged_is_lost_and_service_resumes(release: Release, tell: Tell) -> None:
-    """Each pod in turn is killed at once while somebody uploads; of the masters it is all three, so the leader too."""
+    """One pod after another is killed at once while somebody uploads: one of each component, and all three masters at once."""
     with explained(release):
         with Uploading(release, "survivor") as uploading:
             for component in VICTIMS:
