@@ -110,28 +110,27 @@ def reconcile(data: Data = None) -> None:
 def worker(data: Data = None) -> None:
     """Run what happens after requests, in a process of its own, until it is asked to end. The server does so by itself, too."""
     from holdfast.background import run
-    from holdfast.web.server import url_of
 
-    with installation(data) as services, _listening(services.settings) as listener:
-        where = "" if listener is None else f" It answers at {url_of(listener)}."
+    with installation(data) as services, _listening(services.settings) as (listener, where):
         run(services, lambda: note(f"The worker is ready.{where}"), listener)
 
 
 @contextmanager
-def _listening(settings: Settings) -> Iterator[socket | None]:
-    """Where the worker says how it does; None where nobody wants to know. Raises Failure when the address cannot be had."""
-    from holdfast.web.server import listen
-
+def _listening(settings: Settings) -> Iterator[tuple[socket | None, str]]:
+    """Where the worker says how it does, and a sentence about that; None where nobody wants to know, and then no HTTP is imported.
+    Raises Failure when the address cannot be had."""
     if settings.worker_port is None:
-        yield None
+        yield None, ""
         return
+    from holdfast.web.server import listen, url_of
+
     try:
         listener = listen(settings.host, settings.worker_port)
     except OSError as error:
         said = os.strerror(error.errno or 0)
         raise Failure(f"The worker cannot listen on {settings.host}, port {settings.worker_port}: {said}.") from None
     with listener:
-        yield listener
+        yield listener, f" It answers at {url_of(listener)}."
 
 
 @app.command()

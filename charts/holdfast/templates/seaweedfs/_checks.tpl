@@ -29,7 +29,7 @@
 {{- end -}}
 {{- end -}}
 
-{{/* Free pages of memory go back sooner, and a cgroup's limit is known to Go. Argument: resources. */}}
+{{/* What the commands name: the pod, by name and address. A home that can be written to, which weed looks for. */}}
 {{- define "holdfast.seaweedfs.environment" -}}
 - name: POD_NAME
   valueFrom: {fieldRef: {fieldPath: metadata.name}}
