@@ -20,7 +20,7 @@ import httpx
 from tests.behaviour.readme_000 import bearer, log_in
 from tests.charts.rendering import PROFILES
 from tests.docs.pages import CHART, ROOT
-from tests.servers.helm import Helm
+from tests.servers.helm import KUBERNETES, Helm
 from tests.servers.kubernetes import Kubernetes
 from tests.waiting import until
 
@@ -114,7 +114,7 @@ class Release:
 
     def _folders(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        manifests = self.helm("template", NAME, str(CHART), "--kube-version=1.34.0", *self.values())
+        manifests = self.helm("template", NAME, str(CHART), f"--kube-version={KUBERNETES}", *self.values())
         made = subprocess.run(
             ["sh", ROOT / "k8s" / "nfs" / "make-folders.sh", folder], input=manifests, check=True, capture_output=True, text=True
         )

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from tests.docs.pages import CHART, ROOT
-from tests.servers.helm import helm
+from tests.servers.helm import Helm, refused
 
 Body = dict[str, Any]
 PROFILES = {one.stem: one for one in sorted((ROOT / "k8s" / "profiles").glob("*.yaml"))} | {
     "tests": ROOT / "tests" / "charts" / "values.yaml"
 }
-NAMESPACE, RELEASE, VERSION = "assets", "holdfast", "1.34.0"
 
 
 def render(*profiles: Path, upgrade: bool = False, **values: str) -> list[Body]:
@@ -28,17 +24,12 @@ def render(*profiles: Path, upgrade: bool = False, **values: str) -> list[Body]:
     files = [part for one in profiles for part in ("--values", str(one))]
     sets = [part for name, value in values.items() for part in ("--set-json", f"{name.replace('__', '.')}={value}")]
     more = ["--is-upgrade"] if upgrade else []
-    text = helm("template", RELEASE, CHART, "--namespace", NAMESPACE, "--kube-version", VERSION, *files, *sets, *more)
-    return [body for body in yaml.load_all(text, yaml.CSafeLoader) if body]
+    return Helm.start().template(CHART, *files, *sets, *more)
 
 
 def refusal(*profiles: Path, **values: str) -> str:
     """The sentence with which the render fails."""
-    try:
-        render(*profiles, upgrade=False, **values)
-    except subprocess.CalledProcessError as error:
-        return str(error.stderr)
-    raise AssertionError("it was rendered")
+    return refused(lambda: render(*profiles, upgrade=False, **values))
 
 
 def of_kind(bodies: list[Body], *kinds: str) -> dict[str, Body]:

@@ -14,7 +14,7 @@ from holdfast.web import catalogue
 from tests.charts.rendering import PROFILES, Body, containers, of_kind, pods, refusal, render
 from tests.docs import chart
 from tests.docs.pages import CHART, ROOT
-from tests.servers.helm import helm
+from tests.servers.helm import KUBERNETES, helm
 
 FUNCTIONS = catalogue.functions()
 every_profile = pytest.mark.parametrize("profile", PROFILES)
@@ -22,7 +22,7 @@ every_profile = pytest.mark.parametrize("profile", PROFILES)
 
 @every_profile
 def test_it_lints(profile: str) -> None:
-    said = helm("lint", "--strict", CHART, "--kube-version", "1.34.0", "--values", PROFILES[profile])
+    said = helm("lint", "--strict", CHART, "--kube-version", KUBERNETES, "--values", PROFILES[profile])
     assert "0 chart(s) failed" in said
 
 

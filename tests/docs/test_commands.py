@@ -20,7 +20,7 @@ import pytest
 
 from tests.docs.pages import ROOT
 from tests.servers.kubernetes import Kubernetes
-from tests.servers.process import Process, answers, free_ports, fresh_folder
+from tests.servers.process import free_ports, serving
 from tests.stacks import LAKEFS, STANDIN, Stack
 
 GUIDES = ROOT / "docs" / "guides"
@@ -136,12 +136,8 @@ def served(settings: str, arguments: str, folder: Path, environment: Mapping[str
     """`holdfast serve` with what the document gives it, from `folder`, on a free port; host and port."""
     [port] = free_ports(1)
     command = ["bash", "-c", f"cd '{folder}' && {settings}exec holdfast serve {arguments} --port {port}"]
-    process = Process("holdfast", command, fresh_folder("serve"), environment=environment)
-    try:
-        process.wait_until(lambda: answers(f"http://127.0.0.1:{port}/readyz"))
-        yield f"127.0.0.1:{port}"
-    finally:
-        process.stop()
+    with serving(command, port, environment) as address:
+        yield address
 
 
 def plain(value: object) -> str:

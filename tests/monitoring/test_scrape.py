@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,8 +20,7 @@ from tests.cli.program import HOLDFAST
 from tests.monitoring.chart import ALERTS, ROOT, alert, panels, parsed, selectors
 from tests.monitoring.test_rules import GIVEN
 from tests.servers.mariadb import MariaDB
-from tests.servers.process import Process as Server
-from tests.servers.process import answers, free_ports, fresh_folder
+from tests.servers.process import free_ports, serving
 from tests.servers.prometheus import MysqldExporter
 from tests.servers.seaweedfs import SeaweedFS
 from tests.stacks import SQL, Stack, User, made
@@ -74,17 +72,6 @@ def environment(stack: Stack, **more: str) -> dict[str, str]:
     return {f"HOLDFAST_{name.upper()}": str(value) for name, value in values.items()}
 
 
-@contextmanager
-def running(command: list[Any], variables: dict[str, str], port: int) -> Iterator[str]:
-    """A process of ours that answers at ``port``: the address of its metrics."""
-    server = Server("holdfast", command, fresh_folder("scrape"), environment=variables)
-    try:
-        server.wait_until(lambda: answers(f"http://127.0.0.1:{port}/readyz"))
-        yield f"http://127.0.0.1:{port}/metrics"
-    finally:
-        server.stop()
-
-
 def said(address: str) -> str:
     reply = httpx.get(address, timeout=30, trust_env=False)
     assert reply.status_code == 200
@@ -125,13 +112,13 @@ def scrape(
         ada = something_of_everything(stack)
         [port] = free_ports(1)
         function = [sys.executable, "-m", "holdfast.web.container", "usage"]
-        with running(function, environment(stack, port=str(port)), port) as address:
-            asked = httpx.get(address.replace("/metrics", "/usage"), headers={"Authorization": f"Bearer {ada.token}"}, timeout=30)
+        with serving(function, port, environment(stack, port=str(port))) as address:
+            asked = httpx.get(f"http://{address}/usage", headers={"Authorization": f"Bearer {ada.token}"}, timeout=30)
             assert asked.status_code == 200
-            scrape.add(said(address))
-        with running([HOLDFAST, "worker"], environment(stack, worker_port=str(port), purge_seconds="0"), port) as address:
-            until(lambda: all(name in said(address) for name in ("holdfast_observation", "versions")))
-            scrape.add(said(address))
+            scrape.add(said(f"http://{address}/metrics"))
+        with serving([HOLDFAST, "worker"], port, environment(stack, worker_port=str(port), purge_seconds="0")) as address:
+            until(lambda: all(name in said(f"http://{address}/metrics") for name in ("holdfast_observation", "versions")))
+            scrape.add(said(f"http://{address}/metrics"))
     one = body("one", mode="Enforce")
     operator_metrics.show([with_status(one, settled(Status(), one))])
     operator_metrics.RECONCILED.labels("done")  # a series begins with the first policy that is looked at

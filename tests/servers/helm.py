@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from tests.servers.process import program
 
 HOW = "install Helm 3; where ../shared/cluster is, `sh tests/servers/install.sh servers` brings it"
 TOOLS = Path(os.environ.get("HOLDFAST_CLUSTER_BIN") or Path.home() / ".cache" / "holdfast-cluster" / "bin")
-KUBERNETES = "1.34.0"
+KUBERNETES, NAMESPACE, RELEASE = "1.34.0", "assets", "holdfast"
 
 
 class Helm:
@@ -30,28 +32,33 @@ class Helm:
     def asked(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
         return subprocess.run([self._path, *arguments], check=False, capture_output=True, text=True)
 
-    def objects(self, chart: Path, values: dict[str, Any], release: str = "holdfast") -> list[dict[str, Any]]:
-        """What a chart renders."""
-        ended = self._template(chart, values, release)
-        assert ended.returncode == 0, ended.stderr
-        return [one for one in yaml.load_all(ended.stdout, yaml.CSafeLoader) if one]
+    def template(self, chart: Path, *arguments: str | Path, given: str = "") -> list[dict[str, Any]]:
+        """What a chart renders. `given`: for `--values -`.
+
+        Raises:
+            subprocess.CalledProcessError: it does not; `stderr` says why.
+        """
+        where = ["--kube-version", KUBERNETES, "--namespace", NAMESPACE]
+        command = [self._path, "template", RELEASE, chart, *where, *arguments]
+        text = subprocess.run(command, check=True, capture_output=True, text=True, input=given).stdout
+        return [one for one in yaml.load_all(text, yaml.CSafeLoader) if one]
+
+    def objects(self, chart: Path, values: dict[str, Any]) -> list[dict[str, Any]]:
+        """What a chart renders with these values. Raises as `template`."""
+        return self.template(chart, "--values", "-", given=yaml.safe_dump(values))
 
     def refusal(self, chart: Path, values: dict[str, Any]) -> str:
         """Why it does not render."""
-        ended = self._template(chart, values, "holdfast")
-        assert ended.returncode != 0
-        return ended.stderr
-
-    def _template(self, chart: Path, values: dict[str, Any], release: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [self._path, "template", release, chart, "--kube-version", KUBERNETES, "--namespace", "media", "--values", "-"],
-            check=False,
-            capture_output=True,
-            text=True,
-            input=yaml.safe_dump(values),
-        )
+        return refused(lambda: self.objects(chart, values))
 
     def stop(self) -> None: ...
+
+
+def refused(rendering: Callable[[], object]) -> str:
+    """What Helm says as it does not render; it must not."""
+    with pytest.raises(subprocess.CalledProcessError) as error:
+        rendering()
+    return str(error.value.stderr)
 
 
 def helm(*arguments: str | Path) -> str:

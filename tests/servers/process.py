@@ -10,8 +10,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import httpx
@@ -139,3 +139,15 @@ class Process:
             self._guard.stdin.close()
             self._guard.wait()
             remove(self._litter)  # the guard leaves it if the server ended by itself
+
+
+@contextmanager
+def serving(command: Sequence[str | Path], port: int, environment: Mapping[str, str]) -> Iterator[str]:
+    """A process of ours that answers at `port` of the loopback, from when it is ready to the end of the block: its host and port.
+    Raises ServerFailedError when it does not come up."""
+    process = Process("holdfast", command, fresh_folder("serve"), environment=environment)
+    try:
+        process.wait_until(lambda: answers(f"http://127.0.0.1:{port}/readyz"))
+        yield f"127.0.0.1:{port}"
+    finally:
+        process.stop()
