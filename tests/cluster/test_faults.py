@@ -69,7 +69,8 @@ def first(world: World) -> None:
 
 
 def settled_first(world: World) -> bool:
-    return len(world.all(CRON_JOBS)) == 4 and len(world.bundle()) == 3 and len(world.jobs(purpose="preview")) == 4
+    assert (len(world.all(CRON_JOBS)), len(world.bundle()), len(world.jobs(purpose="preview"))) == (4, 3, 4)
+    return True
 
 
 def then(world: World) -> None:
@@ -85,20 +86,15 @@ def then(world: World) -> None:
 
 def settled_then(world: World) -> bool:
     policies = {name: world.status(name) for name in ("enforced", "shown", "bad")}
-    return all(
-        [
-            len(world.all(CRON_JOBS)) == 5,
-            len(world.bundle()) == 2,
-            len(world.jobs("enforced", "now")) == 2,
-            len(world.jobs("bad", "preview")) == 2,
-            not world.jobs("shown"),
-            policies["enforced"].get("matched") == {"items": 5, "bytes": 0},
-            policies["enforced"].get("ranNow") == "1",
-            policies["bad"]["conditions"][0]["status"] == "True",
-            policies["shown"]["conditions"][0]["reason"] == "Suspended",
-            sum("holdfast.dev/reported" in one["metadata"]["annotations"] for one in world.jobs()) == 1,
-        ]
-    )
+    jobs = {what: len(world.jobs(*what)) for what in (("enforced", "now"), ("bad", "preview"), ("shown", None))}
+    assert jobs == {("enforced", "now"): 2, ("bad", "preview"): 2, ("shown", None): 0}
+    assert (len(world.all(CRON_JOBS)), len(world.bundle())) == (5, 2)
+    assert policies["enforced"].get("matched") == {"items": 5, "bytes": 0}
+    assert policies["enforced"].get("ranNow") == "1"
+    assert policies["bad"]["conditions"][0]["status"] == "True"
+    assert policies["shown"]["conditions"][0]["reason"] == "Suspended"
+    assert sum("holdfast.dev/reported" in one["metadata"]["annotations"] for one in world.jobs()) == 1
+    return True
 
 
 def story(world: World, die_after: int | None) -> tuple[dict[str, Any], list[int]]:
@@ -117,8 +113,8 @@ def story(world: World, die_after: int | None) -> tuple[dict[str, Any], list[int
     return end_state(world), counts
 
 
-def over(operator: Operator, settled: Callable[[World], bool], world: World) -> bool:
-    return operator.process.poll() is not None or settled(world)
+def over(doomed: Operator, settled: Callable[[World], bool], world: World) -> bool:
+    return doomed.process.poll() is not None or settled(world)
 
 
 def quiet(operator: Operator) -> list[str]:

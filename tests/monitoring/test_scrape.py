@@ -45,9 +45,11 @@ ELSEWHERE: Mapping[str, str] = {
     "node_memory_MemAvailable_bytes": "node-exporter",
     "node_memory_MemTotal_bytes": "node-exporter",
     "certmanager_certificate_expiration_timestamp_seconds": "cert-manager",
-    "SeaweedFS_master_under_replicated_volumes": "SeaweedFS' leader, which counts for the first time after five minutes",
 }
 """Metrics that no server of this test exports, with where they come from. lakeFS and Qdrant are asked for nothing but ``up``."""
+
+LATE = ("SeaweedFS_master_under_replicated_volumes",)
+"""SeaweedFS' leader counts for the first time after five minutes: its server may be older than that here, or not."""
 
 
 @dataclass
@@ -139,13 +141,13 @@ def expressions() -> list[tuple[str, str]]:
 def test_every_metric_that_is_named_is_exported(scrape: Scrape) -> None:
     named = {(one.name, who) for who, expression in expressions() for one in selectors(parsed(expression))}
     assert len(named) > 100
-    missing = {f"{name}, of {who}" for name, who in named if name not in scrape.labels and name not in ELSEWHERE}
+    missing = {f"{name}, of {who}" for name, who in named if name not in scrape.labels and name not in (*ELSEWHERE, *LATE)}
     assert sorted(missing) == []
 
 
 def test_what_is_said_to_come_from_elsewhere_is_named_and_does_not_come_from_here(scrape: Scrape) -> None:
     named = {one.name for _, expression in expressions() for one in selectors(parsed(expression))}
-    assert set(ELSEWHERE) <= named
+    assert {*ELSEWHERE, *LATE} <= named
     assert [name for name in ELSEWHERE if name in scrape.labels] == []
 
 
