@@ -25,8 +25,8 @@ from tests.waiting import PATIENCE, until
 
 T = TypeVar("T")
 
-NOWHERE = {"holdfast.dev/test": "nowhere"}
-"""Nodes on which the Jobs' pods run: none, so that the tests may write what a kubelet would."""
+NOWHERE = {"nodeSelector": {"holdfast.dev/test": "nowhere"}}
+"""Of the Jobs' pods: no node has it, so that the tests may write what a kubelet would, and none writes over it."""
 
 SPEC: dict[str, Any] = {
     "workspaces": {"names": ["ada_space"]},
@@ -229,6 +229,7 @@ class World:
                 "--image=holdfast/worker:test",
                 "--settle-seconds=0.2",
                 f"--previews={previews}",
+                f"--pod={json.dumps(NOWHERE)}",
             ]
             with (folder / "log").open("wb") as log:
                 process = subprocess.Popen(
