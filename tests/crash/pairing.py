@@ -4,9 +4,11 @@
   by the same steps are one kind) a second one at every point that the recovery comes by; of a few scenarios, elsewhere of one;
 * ``kinds``: of all scenarios on the quickest stack, at every point that the recovery and the client's next request come by, each
   time that they do; of a few scenarios, on the others too;
-* ``all``: every second death after every first one, on every stack. Thousands a stack: an hour or more.
+* ``distinct``: on every stack and of all scenarios, after one first death of each kind every second one. To whoever recovers, the
+  others of its kind are the same schedule again;
+* ``all``: every second death after every first one, on every stack. Thousands a stack: hours.
 
-The last two can be had in parts, which stand alone: ``HOLDFAST_TEST_PAIRS=all pytest tests/crash -k "sqlite and archive"``.
+The last three can be had in parts, which stand alone: ``HOLDFAST_TEST_PAIRS=all pytest tests/crash -k "sqlite and archive"``.
 """
 
 from __future__ import annotations
@@ -14,7 +16,8 @@ from __future__ import annotations
 import os
 
 PAIRS = os.environ.get("HOLDFAST_TEST_PAIRS", "few")
-if PAIRS not in {"few", "kinds", "all"}:
-    raise ValueError(f"HOLDFAST_TEST_PAIRS={PAIRS} is none of few, kinds and all")
+LEVELS = ("few", "kinds", "distinct", "all")
+if PAIRS not in LEVELS:
+    raise ValueError(f"HOLDFAST_TEST_PAIRS={PAIRS} is none of {', '.join(LEVELS)}")
 
-ALL, KINDS = PAIRS == "all", PAIRS in {"kinds", "all"}
+KINDS, DISTINCT, ALL = (LEVELS.index(PAIRS) >= LEVELS.index(level) for level in LEVELS[1:])

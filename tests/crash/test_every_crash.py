@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 import pytest
 from tests.crash.dying import Hit
 from tests.crash.explorer import Course, Explorer, Trace, batches
-from tests.crash.pairing import ALL, KINDS, PAIRS
+from tests.crash.pairing import ALL, DISTINCT, KINDS, PAIRS
 from tests.crash.scenarios import SCENARIOS, Scenario
 from tests.stacks import LAKEFS, SQL, SQLITE, STANDIN, Stack
 
@@ -64,7 +64,7 @@ def pairs_of(stack: Stack, scenario: Scenario, traces: Sequence[Trace]) -> Itera
     quickest = stack.name == SQLITE
     paired = PAIRED if quickest or KINDS else PAIRED_EVERYWHERE
     for trace in traces if ALL else kinds_of(traces):
-        if ALL or (KINDS and quickest):
+        if DISTINCT or (KINDS and quickest):
             seconds = [*trace.recovering, *trace.asked_again]
         else:
             seconds = [second for second in trace.recovering if second[1] == 1 and scenario.name in paired]

@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import select
 from tests.crash.dying import Hit, live
 from tests.crash.explorer import Explorer, Stage, batches
-from tests.crash.pairing import ALL, KINDS, PAIRS
+from tests.crash.pairing import ALL, DISTINCT, KINDS, PAIRS
 from tests.crash.sweeps import PREPARED, WORKS, Work, check, few_at_once, newest_run
 from tests.stacks import SQL, SQLITE, Stack
 
@@ -73,7 +73,7 @@ def test_a_sweep_dies_at_every_fail_point(
     singles = sweeps.schedules
     assert singles == len(course) > 0
     quickest, paired = stack.name == SQLITE, work.name in PAIRED
-    if ALL or (KINDS and (quickest or paired)) or (quickest and paired):
+    if DISTINCT or (KINDS and (quickest or paired)) or (quickest and paired):
         die(sweeps, work, list(pairs_of(traces)))
     pairs = f"{sweeps.schedules - singles} pairs ({PAIRS})"
     tell(f"{stack.name}, {work.name}: {singles} schedules, {pairs}, {time.monotonic() - began:.0f} s")
@@ -93,5 +93,5 @@ def pairs_of(traces: Sequence[Trace]) -> Iterator[tuple[Hit, ...]]:
     kinds = {(trace.left, trace.recovering): trace for trace in reversed(traces)}
     for trace in traces if ALL else kinds.values():
         for second in trace.recovering:
-            if ALL or second[1] == 1:
+            if DISTINCT or second[1] == 1:
                 yield (*trace.deaths, second)
