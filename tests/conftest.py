@@ -54,6 +54,13 @@ def kubernetes() -> Iterator[Kubernetes]:
 
 
 @pytest.fixture(scope="session")
+def node(kubernetes: Kubernetes) -> Kubernetes:
+    """The same, and pods run."""
+    kubernetes.add_node()
+    return kubernetes
+
+
+@pytest.fixture(scope="session")
 def helm() -> Iterator[Helm]:
     yield from running(Helm.start)
 
@@ -80,9 +87,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """There may be one cluster on a machine: the tests on it go one after the other (``--dist loadgroup``)."""
-    if "kubernetes" in getattr(item, "fixturenames", ()):
-        item.add_marker(pytest.mark.xdist_group("kubernetes"))
+    """There is one cluster on a machine. Of the tests that need its node, which wait much, one runs at a time, and beside it one of
+    those to whom its API server is enough (``--dist loadgroup``)."""
+    for group in ("node", "kubernetes"):
+        if group in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group(group))
+            break
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -38,6 +38,7 @@ from tests.asgi import Http
 from tests.databases import with_tables
 from tests.servers.database import DatabaseServer
 from tests.servers.lakefs import LakeFS
+from tests.servers.process import passing_folder
 from tests.servers.seaweedfs import SeaweedFS
 from tests.standin.lakefs import Standin
 
@@ -246,11 +247,11 @@ def made(
 
 
 @pytest.fixture(params=STACKS)
-def stack(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stack]:
+def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
     if request.param.endswith(WITH_ROLES):
         made_with_roles: Callable[[str], AbstractContextManager[Stack]] = request.getfixturevalue("with_roles")
         with made_with_roles(request.param.removesuffix(WITH_ROLES)) as stack:
             yield stack
         return
-    with made(request, request.param, tmp_path) as stack:
+    with passing_folder("stack") as folder, made(request, request.param, folder) as stack:
         yield stack

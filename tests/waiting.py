@@ -8,11 +8,13 @@ from typing import TypeVar
 
 T = TypeVar("T")
 PATIENCE = 120.0
+OFTEN, SELDOM = 0.05, 1.0
+"""Seconds from one look to the next, at first and at last: who looks all the time takes the processor from what he waits for."""
 
 
 def until(true: Callable[[], T], seconds: float = PATIENCE) -> T:
     """What it gives, once that is something. Fails with what it gave, or raised, last."""
-    deadline = time.monotonic() + seconds
+    began = time.monotonic()
     while True:
         try:
             found, error = true(), None
@@ -20,6 +22,7 @@ def until(true: Callable[[], T], seconds: float = PATIENCE) -> T:
             found, error = None, failed
         if found:
             return found
-        if time.monotonic() > deadline:
+        waited = time.monotonic() - began
+        if waited > seconds:
             raise AssertionError(f"still {found!r} after {seconds} s") from error
-        time.sleep(0.05)
+        time.sleep(min(max(OFTEN, waited / 20), SELDOM))

@@ -107,7 +107,8 @@ def run(settings: Settings, writes: Writes = count) -> None:
     configuration = client.Configuration()
     config.load_config(client_configuration=configuration)
     cluster = Cluster(configuration, settings.workers + 8, writes)
-    _wait_for_the_resource(cluster)
+    watched = settings.watched()
+    _wait_for_the_resource(cluster, watched[0])
     if settings.metrics_port:
         start_http_server(settings.metrics_port)
     liveness = f"http://0.0.0.0:{settings.liveness_port}/healthz" if settings.liveness_port else None
@@ -116,7 +117,8 @@ def run(settings: Settings, writes: Writes = count) -> None:
         registry=registry(operator, settings),
         # Else kopf asks for the name of its user, who has none in a container. Its type is one that kopf does not export.
         identity=socket.gethostname(),  # type: ignore[arg-type]
-        clusterwide=True,
+        clusterwide=settings.clusterwide,
+        namespaces=[one for one in watched if one is not None],
         standalone=True,
         liveness_endpoint=liveness,
     )
@@ -128,12 +130,12 @@ def _namespace() -> str:
     return "default"
 
 
-def _wait_for_the_resource(cluster: Cluster) -> None:
-    """The CustomResourceDefinition may come later than we do."""
+def _wait_for_the_resource(cluster: Cluster, namespace: str | None) -> None:
+    """The CustomResourceDefinition may come later than we do. ``namespace``: one in which we may list; None for all."""
     said = ""
     while True:
         try:
-            cluster.list(POLICIES, None, {"limit": "1"})
+            cluster.list(POLICIES, namespace, {"limit": "1"})
             return
         except (Refusal, Unreachable) as error:
             if str(error) != said:

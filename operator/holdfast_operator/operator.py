@@ -88,8 +88,10 @@ class Operator:
             self._queue.add(key)
 
     def _read_policies(self) -> None:
-        bodies, version = self._cluster.list(POLICIES, None)
-        self._knowledge.policies.replace(bodies, version)
+        lists = [self._cluster.list(POLICIES, namespace) for namespace in self._settings.watched()]
+        # By the oldest of the lists, so that what came between two of them is not taken for gone.
+        version = min((version for _, version in lists), key=int)
+        self._knowledge.policies.replace([body for bodies, _ in lists for body in bodies], version)
 
     def _work(self) -> None:
         while (key := self._queue.take()) is not None:

@@ -49,6 +49,9 @@ class Reconciler:
 
     def reconcile(self, key: str) -> None:
         namespace, name = key.split("/")
+        if not self._settings.looks_at(namespace):  # any more: what is left of it here would act without anybody looking
+            self._remove(self._knowledge.cron_jobs_of(key))
+            return
         body = self._knowledge.policies.get(key)
         if body is None:  # a missed event, or gone: nothing is removed on hearsay
             body = self._cluster.get(POLICIES, namespace, name)

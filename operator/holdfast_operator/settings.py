@@ -41,6 +41,11 @@ class Settings(BaseSettings):
         description="Namespaces of tenants whose policies are honoured, with the workspaces that each may name. The installation's "
         "own may name all.",
     )
+    clusterwide: bool = Field(
+        True,
+        description="Whether policies of all namespaces are looked at, so that those that are not honoured say so. If not, only "
+        "those of the installation's namespace and of `namespaces` are.",
+    )
 
     env: dict[str, str] = Field({}, description="Environment variables of the Jobs.")
     env_from: list[str] = Field([], description="Secrets whose keys become environment variables of the Jobs.")
@@ -74,3 +79,10 @@ class Settings(BaseSettings):
     settle_seconds: float = Field(1.0, ge=0, description="Quiet after which changed policies are written into the ConfigMap.")
     metrics_port: int = Field(0, ge=0, le=65535, description="Port of the metrics. 0: none.")
     liveness_port: int = Field(0, ge=0, le=65535, description="Port of `/healthz`. 0: none.")
+
+    def watched(self) -> list[str | None]:
+        """Namespaces whose policies are looked at; None stands for all."""
+        return [None] if self.clusterwide else [*sorted({self.namespace, *self.namespaces})]
+
+    def looks_at(self, namespace: str) -> bool:
+        return self.clusterwide or namespace in self.watched()

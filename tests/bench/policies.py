@@ -98,6 +98,6 @@ def installation(kubernetes: Kubernetes) -> Iterator[World]:
     finally:
         for kind in (POLICIES, CRON_JOBS):
             world.delete_all(kind)
-        until(lambda: not world.all(CRON_JOBS), PATIENCE)
+        until(lambda: not world.any(CRON_JOBS), PATIENCE)
         world.close()
         kubernetes.kubectl("delete", "namespace", "--wait=false", world.namespace)

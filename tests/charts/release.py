@@ -72,16 +72,20 @@ class Release:
         return items
 
     def settle(self, seconds: float = SOON) -> None:
-        """Waits until every Deployment and StatefulSet is as it is written, and no pod is left that ends."""
+        """Waits until every Deployment and StatefulSet is as it is written, and all their pods are ready, and none ends."""
         until(self._settled, seconds)
 
     def _settled(self) -> bool:
+        pods_wanted = 0
         for one in self.all("deployments,statefulsets"):
             spec, status, name = one["spec"], one["status"], one["metadata"]["name"]
             assert status.get("observedGeneration") == one["metadata"]["generation"], name
             wanted = spec["replicas"]
             assert status.get("readyReplicas", 0) == status.get("updatedReplicas", 0) == status["replicas"] == wanted, name
-        return not any("deletionTimestamp" in one["metadata"] for one in self.all("pods"))
+            pods_wanted += wanted
+        pods = [one for one in self.all("pods") if _owner(one) in {"ReplicaSet", "StatefulSet"}]
+        assert len([one for one in pods if _ready(one)]) == pods_wanted  # those who count them notice later that one is gone
+        return not any("deletionTimestamp" in one["metadata"] for one in pods)
 
     def pods(self, component: str) -> list[str]:
         """Names of those that are not ending, in order."""
@@ -247,6 +251,15 @@ class Asking:
                 if said:
                     self.failed.append(said)
                 time.sleep(0.05)
+
+
+def _owner(pod: dict[str, Any]) -> str:
+    """The kind of what made it."""
+    return str(pod["metadata"].get("ownerReferences", [{}])[0].get("kind", ""))
+
+
+def _ready(pod: dict[str, Any]) -> bool:
+    return any(one["type"] == "Ready" and one["status"] == "True" for one in pod.get("status", {}).get("conditions", []))
 
 
 def netloc(url: str) -> str:

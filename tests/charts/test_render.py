@@ -14,7 +14,7 @@ from holdfast.web import catalogue
 from tests.charts.rendering import PROFILES, Body, containers, of_kind, pods, refusal, render
 from tests.docs import chart
 from tests.docs.pages import CHART, ROOT
-from tests.servers.helm import KUBERNETES, helm
+from tests.servers.helm import KUBERNETES, NAMESPACE, RELEASE, helm
 
 FUNCTIONS = catalogue.functions()
 every_profile = pytest.mark.parametrize("profile", PROFILES)
@@ -215,7 +215,7 @@ def test_what_must_outlive_the_release_is_kept() -> None:
 
 def test_the_operator_has_the_rights_of_the_example_which_a_test_runs_it_with() -> None:
     """tests/cluster/test_rights.py shows that these are enough, and no more than enough."""
-    bodies = render(PROFILES["tests"])
+    bodies = render()
     for file, kinds in (("rbac.yaml", ("ClusterRole", "Role")), ("approval.yaml", ("ValidatingAdmissionPolicy",))):
         example = [*yaml.safe_load_all((ROOT / "k8s" / "operator" / file).read_text())]
         for kind in kinds:
@@ -223,6 +223,24 @@ def test_the_operator_has_the_rights_of_the_example_which_a_test_runs_it_with() 
             [found] = [one for one in of_kind(bodies, kind).values() if not one["metadata"]["name"].endswith("approver")]
             part = "rules" if "Role" in kind else "spec"
             assert found[part] == wanted[part], kind
+
+
+def test_an_operator_that_is_not_clusterwide_has_rights_where_it_looks_and_nowhere_else() -> None:
+    everywhere, here = (
+        render(operator__namespaces='{"team-a": ["ada_space"]}', operator__clusterwide=one) for one in ("true", "false")
+    )
+    [wide] = [one for name, one in of_kind(everywhere, "ClusterRole").items() if name.endswith("-operator")]
+    roles = [one for one in here if one["kind"] == "Role" and one["metadata"]["name"] == wide["metadata"]["name"]]
+    assert {one["metadata"]["namespace"]: one["rules"] for one in roles} == {NAMESPACE: wide["rules"], "team-a": wide["rules"]}
+    bindings = [one for one in here if one["kind"] == "RoleBinding" and one["metadata"]["name"] == wide["metadata"]["name"]]
+    assert {one["metadata"]["namespace"] for one in bindings} == {NAMESPACE, "team-a"}
+    assert {json.dumps([one["roleRef"]["kind"], one["subjects"][0]["namespace"]]) for one in bindings} == {
+        json.dumps(["Role", NAMESPACE])
+    }
+    assert of_kind(here, "ClusterRoleBinding") == {}
+    [approval] = of_kind(here, "ValidatingAdmissionPolicyBinding").values()
+    [expression] = approval["spec"]["matchResources"]["namespaceSelector"]["matchExpressions"]
+    assert expression["values"] == [NAMESPACE, "team-a"]
 
 
 FUNCTION_COMPONENTS = {f"function-{one.slug}" for one in FUNCTIONS}
@@ -322,10 +340,15 @@ UNLIKE: dict[str, Any] = {
 @pytest.mark.parametrize("value", [*chart.leaves(chart.values(CHART))], ids=lambda one: one.path)
 def test_every_value_has_an_effect(value: chart.Value, tmp_path: Path) -> None:
     """With another value than its default the chart is another one, or there is one where it was refused."""
-    given = merged(ON, *(one for beginning, one in COUNTS_WITH.items() if f"{value.path}.".startswith(f"{beginning}.")))
+    given = merged(DEFAULTS, ON, *(one for beginning, one in COUNTS_WITH.items() if f"{value.path}.".startswith(f"{beginning}.")))
     assert outcome(merged(given, nested(value.path, unlike(value))), tmp_path) != outcome(
         merged(given, nested(value.path, value.default)), tmp_path, may_refuse=True
     )
+
+
+DEFAULTS: Body = yaml.safe_load((CHART / "values.yaml").read_text())
+RENDERED: dict[str, str] = {}
+"""By values: what is compared with the chart as most values have it by default would else render that for each of them."""
 
 
 def merged(*several: Body) -> Body:
@@ -343,15 +366,19 @@ def nested(path: str, value: Any) -> Body:
 
 
 def outcome(given: Body, folder: Path, *, may_refuse: bool = False) -> str:
-    """All objects but the Secret, which is another one each time, as a text; or why there are none."""
-    file = folder / "values.yaml"
-    file.write_text(yaml.safe_dump(given))
-    try:
-        return json.dumps([one for one in render(file) if one["kind"] != "Secret"], sort_keys=True)
-    except subprocess.CalledProcessError as error:
-        if not may_refuse:
-            raise
-        return str(error.stderr)
+    """All objects but the Secret, which is another one each time, as text; or why there are none."""
+    values = json.dumps(given, sort_keys=True)
+    if values not in RENDERED:
+        file = folder / "values.yaml"
+        file.write_text(values)
+        try:
+            text = helm("template", RELEASE, CHART, f"--kube-version={KUBERNETES}", "--values", file)
+        except subprocess.CalledProcessError as error:
+            if not may_refuse:
+                raise
+            text = str(error.stderr)
+        RENDERED[values] = "---\n".join(one for one in text.split("---\n") if "\nkind: Secret\n" not in one)
+    return RENDERED[values]
 
 
 def unlike(value: chart.Value) -> Any:

@@ -286,5 +286,5 @@ def test_a_thousand_policies_are_a_handful_of_writes_of_the_bundle(world: World)
     assert len(world.bundle()) == 1000
     world.delete_all(POLICIES)
     with world.operator() as operator:
-        until(lambda: not world.all(CRON_JOBS), 300)
+        until(lambda: not world.any(CRON_JOBS), 300)
         assert quiet(operator).count("apply configmaps") <= 5

@@ -175,7 +175,8 @@ def test_a_policy_elsewhere_is_not_allowed_and_brings_nothing_there(world: World
     world.policy("all", tenant, mode="Enforce", workspaces={"all": True})
     world.policy("foreign", tenant, mode="Enforce", workspaces={"names": ["ada_space", "bob_space"]})
     world.policy("stray", nobody, mode="Enforce")
-    with world.operator("--namespaces", json.dumps({tenant: ["ada_space"]}), "--env-from", '["store-credentials"]'):
+    options = ["--namespaces", json.dumps({tenant: ["ada_space"]}), "--env-from", '["store-credentials"]']
+    with world.operator(*options, clusterwide=True):
         world.becomes("mine", "Ready", "True", "Accepted", tenant)
         for name, namespace in (("all", tenant), ("foreign", tenant), ("stray", nobody)):
             world.becomes(name, "Ready", "False", "NotAllowed", namespace)
@@ -384,6 +385,8 @@ def test_nobody_but_who_may_approve_approves(world: World) -> None:
         return world.kubernetes.asked([*arguments, f"--namespace={world.namespace}"], None, check=False)
 
     manifest = (world.repository / "k8s/operator/approval.yaml").read_text()
+    for name in ("holdfast-approve-plan", approver := "holdfast-plan-approver"):  # the lifecycle guide has the others
+        manifest = manifest.replace(f" {name}\n", f" {name}-{world.namespace}\n")
     user, edits = f"--user=editor-{world.namespace}", f"holdfast-edits-{world.namespace}"
     annotate = ["annotate", "apol", "finished", "--overwrite", f"--as=editor-{world.namespace}"]
     approve = [*annotate, f"holdfast.dev/approve-plan={DIGEST}"]
@@ -396,7 +399,7 @@ def test_nobody_but_who_may_approve_approves(world: World) -> None:
         until(lambda: "needs the verb approve" in kubectl(*annotate, next(others)).stderr)
         assert "needs the verb approve" in kubectl(*approve).stderr
         assert kubectl(*annotate, "other=thing").returncode == 0
-        kubectl("create", "rolebinding", "approves", "--clusterrole=holdfast-plan-approver", user)
+        kubectl("create", "rolebinding", "approves", f"--clusterrole={approver}-{world.namespace}", user)
         until(lambda: kubectl(*approve).returncode == 0)
     finally:
         world.kubernetes.kubectl("delete", "--ignore-not-found", "--filename=-", given=manifest)

@@ -1,4 +1,5 @@
-"""The operator does all its work with the rights of k8s/operator/rbac.yaml, and has no others."""
+"""The operator does all its work with the rights of k8s/operator/rbac.yaml, or with those that the chart gives to one that looks at
+no other namespaces, and has no others."""
 
 from __future__ import annotations
 
@@ -11,19 +12,23 @@ import pytest
 from holdfast.policies.report import Action, Report, State
 from holdfast_operator.cluster import CRON_JOBS
 from tests.cluster.world import World
+from tests.docs.pages import CHART
+from tests.servers.helm import KUBERNETES, Helm
 from tests.waiting import until
+
+CLUSTERWIDE, ALONE = "clusterwide", "alone"
+
+
+@pytest.fixture(params=[CLUSTERWIDE, ALONE])
+def kind(request: pytest.FixtureRequest) -> str:
+    """Of operator, by what it looks at."""
+    return str(request.param)
 
 
 @pytest.fixture
-def account(world: World, tmp_path: Path) -> Iterator[Path]:
+def account(world: World, helm: Helm, kind: str, tmp_path: Path) -> Iterator[Path]:
     """A KUBECONFIG of the operator's service account, with exactly these rights."""
-    manifest = (world.repository / "k8s/operator/rbac.yaml").read_text()
-    manifest = manifest.replace("namespace: holdfast\n", f"namespace: {world.namespace}\n")
-    for kind in ("ClusterRole", "ClusterRoleBinding"):
-        manifest = manifest.replace(
-            f"kind: {kind}\nmetadata:\n  name: holdfast-operator\n", f"kind: {kind}\nmetadata:\n  name: {world.namespace}\n"
-        )
-    manifest = manifest.replace("kind: ClusterRole\n  name: holdfast-operator\n", f"kind: ClusterRole\n  name: {world.namespace}\n")
+    manifest = of_the_example(world) if kind == CLUSTERWIDE else of_the_chart(world, helm)
     world.kubernetes.kubectl("apply", "--filename=-", given=manifest)
     token = world.kubernetes.kubectl("create", "token", "holdfast-operator", f"--namespace={world.namespace}").strip()
     config = json.loads(world.kubernetes.kubectl("config", "view", "--raw", "--output=json"))
@@ -36,9 +41,30 @@ def account(world: World, tmp_path: Path) -> Iterator[Path]:
     world.kubernetes.kubectl("delete", "--ignore-not-found", "--filename=-", given=manifest)
 
 
-def test_it_needs_no_more(world: World, account: Path) -> None:
+def of_the_example(world: World) -> str:
+    """Cluster roles have names of their own, so that those of other tests are others."""
+    manifest = (world.repository / "k8s/operator/rbac.yaml").read_text()
+    manifest = manifest.replace("namespace: holdfast\n", f"namespace: {world.namespace}\n")
+    for kind in ("ClusterRole", "ClusterRoleBinding"):
+        manifest = manifest.replace(
+            f"kind: {kind}\nmetadata:\n  name: holdfast-operator\n", f"kind: {kind}\nmetadata:\n  name: {world.namespace}\n"
+        )
+    return manifest.replace("kind: ClusterRole\n  name: holdfast-operator\n", f"kind: ClusterRole\n  name: {world.namespace}\n")
+
+
+def of_the_chart(world: World, helm: Helm) -> str:
+    options = ["--set=operator.clusterwide=false", "--show-only=templates/operator/rbac.yaml", f"--kube-version={KUBERNETES}"]
+    bodies = helm.bodies("template", "holdfast", CHART, f"--namespace={world.namespace}", *options)
+    for one in bodies:
+        one["metadata"]["namespace"] = world.namespace
+    assert {one["kind"] for one in bodies} == {"ServiceAccount", "Role", "RoleBinding"}
+    return json.dumps({"apiVersion": "v1", "kind": "List", "items": bodies})
+
+
+def test_it_needs_no_more(world: World, kind: str, account: Path) -> None:
     world.policy(mode="Enforce", destroy=None)
-    with world.operator("--watch-seconds=2", "--resync-seconds=2", kubeconfig=account, previews=4) as operator:
+    options = ["--watch-seconds=2", "--resync-seconds=2"]
+    with world.operator(*options, kubeconfig=account, previews=4, clusterwide=kind == CLUSTERWIDE) as operator:
         [preview] = until(lambda: world.jobs(purpose="preview"))
         said = {"run": "r1", "action": Action.ARCHIVE, "policy": f"{world.namespace}/finished"}
         world.ends(preview, Report.model_validate({**said, "state": State.PREVIEW, "matched": {"items": 2}}))
@@ -59,29 +85,32 @@ def test_it_needs_no_more(world: World, account: Path) -> None:
         assert "forbidden" not in operator.log.lower()
 
 
-@pytest.mark.parametrize(
-    ("verb", "resource"),
-    [
-        ("get", "secrets"),
-        ("create", "pods"),
-        ("delete", "pods"),
-        ("update", "assetpolicies.holdfast.dev"),
-        ("patch", "assetpolicies.holdfast.dev"),
-        ("delete", "assetpolicies.holdfast.dev"),
-        ("approve", "assetpolicies.holdfast.dev"),
-        ("get", "configmaps"),
-        ("create", "deployments.apps"),
-        ("create", "rolebindings.rbac.authorization.k8s.io"),
-    ],
-)
-def test_it_has_no_others(world: World, account: Path, verb: str, resource: str) -> None:
-    user = f"--as=system:serviceaccount:{world.namespace}:holdfast-operator"
-    asked = world.kubernetes.asked(["auth", "can-i", verb, resource, f"--namespace={world.namespace}", user], None, check=False)
-    assert asked.stdout.strip() == "no"
+NEVER = [
+    ("get", "secrets"),
+    ("create", "pods"),
+    ("delete", "pods"),
+    ("update", "assetpolicies.holdfast.dev"),
+    ("patch", "assetpolicies.holdfast.dev"),
+    ("delete", "assetpolicies.holdfast.dev"),
+    ("approve", "assetpolicies.holdfast.dev"),
+    ("get", "configmaps"),
+    ("create", "deployments.apps"),
+    ("create", "rolebindings.rbac.authorization.k8s.io"),
+]
 
 
-def test_its_rights_end_at_its_namespace(world: World, account: Path) -> None:
+def test_it_has_no_others(world: World, account: Path) -> None:
+    assert may(world, "list", "assetpolicies.holdfast.dev", world.namespace), "it is asked about somebody who is there"
+    assert [one for one in NEVER if may(world, *one, world.namespace)] == []
+
+
+def test_its_rights_end_at_its_namespace(world: World, kind: str, account: Path) -> None:
+    own = ("cronjobs.batch", "jobs.batch", "pods", "configmaps")
+    assert [one for one in own if may(world, "list", one, "default")] == []
+    assert may(world, "list", "assetpolicies.holdfast.dev", "default") is (kind == CLUSTERWIDE)
+
+
+def may(world: World, verb: str, resource: str, namespace: str) -> bool:
     user = f"--as=system:serviceaccount:{world.namespace}:holdfast-operator"
-    for resource in ("cronjobs.batch", "jobs.batch", "pods", "configmaps"):
-        asked = world.kubernetes.asked(["auth", "can-i", "list", resource, "--namespace=default", user], None, check=False)
-        assert asked.stdout.strip() == "no"
+    asked = world.kubernetes.asked(["auth", "can-i", verb, resource, f"--namespace={namespace}", user], None, check=False)
+    return {"yes": True, "no": False}[asked.stdout.strip()]

@@ -26,7 +26,7 @@ from tests.waiting import PATIENCE, until
 T = TypeVar("T")
 
 NOWHERE = {"nodeSelector": {"holdfast.dev/test": "nowhere"}}
-"""Of the Jobs' pods: no node has it, so that the tests may write what a kubelet would, and none writes over it."""
+"""The Jobs' pods run on no node, so that the tests may write what a kubelet would, and none writes otherwise."""
 
 SPEC: dict[str, Any] = {
     "workspaces": {"names": ["ada_space"]},
@@ -82,6 +82,10 @@ class World:
 
     def all(self, kind: Kind, namespace: str | None = None) -> list[Body]:
         return self.cluster.list(kind, namespace or self.namespace)[0]
+
+    def any(self, kind: Kind) -> bool:
+        """Whether there is one, however many there are."""
+        return bool(self.cluster.list(kind, self.namespace, {"limit": "1"})[0])
 
     def cron_jobs(self, policy: str | None = None) -> dict[str, Body]:
         """By action; of one policy where several are there."""
@@ -150,7 +154,7 @@ class World:
         self.kubernetes.kubectl("delete", f"--raw={kind.url(self.namespace)}")
 
     def remove(self) -> None:
-        """Policies first: the next test's operator sees those of all namespaces."""
+        """Policies first: the next test's operator may look at those of all namespaces."""
         self.kubernetes.kubectl("delete", PLURAL, "--all", "--namespace", self.namespace)
         self.close()
         self.kubernetes.kubectl("delete", "namespace", "--wait=false", self.namespace)
@@ -215,9 +219,15 @@ class World:
 
     @contextmanager
     def operator(
-        self, *options: str, die_after: int | None = None, kubeconfig: Path | None = None, previews: int = 0
+        self,
+        *options: str,
+        die_after: int | None = None,
+        kubeconfig: Path | None = None,
+        previews: int = 0,
+        clusterwide: bool = False,
     ) -> Iterator[Operator]:
-        """Runs it for as long as the block lasts; unless it died as told, it must then end well, without a traceback."""
+        """Runs it for as long as the block lasts; unless it died as told, it must then end well, without a traceback. Unless told
+        so, it does not look at what other tests have in the cluster."""
         with tempfile.TemporaryDirectory(prefix="holdfast-operator-") as made:
             folder = Path(made)
             environment = {name: value for name, value in os.environ.items() if not name.startswith("HOLDFAST_OPERATOR_")}
@@ -230,6 +240,7 @@ class World:
                 "--settle-seconds=0.2",
                 f"--previews={previews}",
                 f"--pod={json.dumps(NOWHERE)}",
+                "--clusterwide" if clusterwide else "--no-clusterwide",
             ]
             with (folder / "log").open("wb") as log:
                 process = subprocess.Popen(

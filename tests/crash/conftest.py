@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import gc
-import os
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from tests.servers.database import DatabaseServer
+from tests.servers.process import passing_folder
 from tests.stacks import Stack, made
-
-MEMORY = Path("/dev/shm")
 
 
 @pytest.fixture
@@ -21,11 +17,11 @@ def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
     name: str = request.param
     database = name.partition("+")[0]
     server: DatabaseServer | None = None if database == "sqlite" else request.getfixturevalue(database)
-    with tempfile.TemporaryDirectory(dir=MEMORY if os.access(MEMORY, os.W_OK) else None) as folder:
+    with passing_folder("stack") as folder:
         if server is not None:
             server.execute("SET GLOBAL innodb_flush_log_at_trx_commit = 0")
         try:
-            with made(request, name, Path(folder)) as stack:
+            with made(request, name, folder) as stack:
                 yield stack
         finally:
             if server is not None:

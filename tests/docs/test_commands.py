@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import shutil
 import subprocess
 import sysconfig
 from collections.abc import Iterator, Mapping
@@ -17,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.docs.pages import ROOT
 from tests.servers.kubernetes import Kubernetes
@@ -26,9 +28,11 @@ from tests.stacks import LAKEFS, STANDIN, Stack
 GUIDES = ROOT / "docs" / "guides"
 STACKS, OPERATOR, LIFECYCLE = GUIDES / "deployment-stacks.md", GUIDES / "operator.md", GUIDES / "lifecycle.md"
 IMAGES, CHART = GUIDES / "images.md", GUIDES / "chart.md"  # what their commands do is tested in tests/images and tests/charts
-PROGRAM, STAND_INS = ROOT / "images" / "program.Dockerfile", ROOT / "tests" / "cluster" / "images"
+STAND_INS = ROOT / "tests" / "cluster" / "images"
 DOCUMENTS = [ROOT / "README.md", *sorted(GUIDES.glob("*.md"))]
 ADDRESS = "127.0.0.1:8000"
+ALONE = {"HOLDFAST_OPERATOR_CLUSTERWIDE": "false"}
+"""Of an operator that does not look at what other tests have in the cluster."""
 
 
 @pytest.mark.parametrize(
@@ -48,30 +52,29 @@ def test_the_operators_guide_runs_on_a_cluster(kubernetes: Kubernetes, tmp_path:
     namespace = f"holdfast-demo-{secrets.token_hex(4)}"
     named = shell(OPERATOR).replace("holdfast-demo", namespace)
     try:
-        execute(OPERATOR, named, tmp_path, as_its_user(kubernetes, tmp_path))
+        execute(OPERATOR, named, tmp_path, as_its_user(kubernetes, tmp_path) | ALONE)
     finally:
         kubernetes.kubectl("delete", "namespace", namespace, "--wait=false", "--ignore-not-found")
 
 
 @pytest.mark.timeout(1800)
-def test_the_lifecycle_guide_runs_in_a_cluster(kubernetes: Kubernetes, tmp_path: Path) -> None:
+def test_the_lifecycle_guide_runs_in_a_cluster(node: Kubernetes, tmp_path: Path) -> None:
     """The whole way: pods archive, destroy and purge what is in MariaDB and SeaweedFS."""
-    kubernetes.add_node()
-    kubernetes.image("mariadb:11.8", STAND_INS, STAND_INS / "mariadb.Dockerfile")
-    kubernetes.image("holdfast/worker:dev", ROOT, PROGRAM)
-    kubernetes.image("holdfast/operator:dev", ROOT, PROGRAM, EXTRAS="operator")
-    (tmp_path / "k8s").symlink_to(ROOT / "k8s")
+    node.image("mariadb:11.8", STAND_INS, STAND_INS / "mariadb.Dockerfile")
+    node.images("dev", ["worker", "operator"])
+    shutil.copytree(ROOT / "k8s", tmp_path / "k8s")
+    alone(tmp_path / "k8s" / "operator" / "deployment.yaml")
     [port] = free_ports(1)
     commands = shell(LIFECYCLE, "sh").replace(ADDRESS, f"127.0.0.1:{port}").replace(" 8000:80 ", f" {port}:80 ")
     try:
-        execute(LIFECYCLE, commands, tmp_path, as_its_user(kubernetes, tmp_path))
+        execute(LIFECYCLE, commands, tmp_path, as_its_user(node, tmp_path))
     except AssertionError:
         for what in ("get apol,cronjobs,jobs,pods -o wide", "get events --sort-by=.lastTimestamp", "logs deployment/holdfast"):
-            print(kubernetes.asked([*what.split(), "-n", "holdfast"], None, check=False).stdout)
+            print(node.asked([*what.split(), "-n", "holdfast"], None, check=False).stdout)
         raise
     finally:
-        kubernetes.kubectl("delete", "--wait=false", "--ignore-not-found", "-f", str(ROOT / "k8s" / "operator"))
-        kubernetes.kubectl("delete", "namespace", "holdfast", "--wait=false", "--ignore-not-found")
+        node.kubectl("delete", "--wait=false", "--ignore-not-found", "-f", str(ROOT / "k8s" / "operator"))
+        node.kubectl("delete", "namespace", "holdfast", "--wait=false", "--ignore-not-found")
 
 
 def test_the_readme_says_make_run_and_make_test_which_ci_calls() -> None:
@@ -100,7 +103,15 @@ def run(document: Path, folder: Path, settings: Mapping[str, str]) -> None:
         execute(document, commands, folder, {**environment, "HOLDFAST_URL": f"http://{address}"})
 
 
-def as_its_user(kubernetes: Kubernetes, home: Path) -> Mapping[str, str]:
+def alone(manifest: Path) -> None:
+    """Adds ALONE to the environment of the manifest's Deployment."""
+    body = yaml.safe_load(manifest.read_text())
+    [container] = body["spec"]["template"]["spec"]["containers"]
+    container["env"] += [{"name": name, "value": value} for name, value in ALONE.items()]
+    manifest.write_text(yaml.safe_dump(body))
+
+
+def as_its_user(kubernetes: Kubernetes, home: Path) -> dict[str, str]:
     """The environment of somebody at a shell who may do everything in the cluster, and whose KUBECONFIG he may change."""
     config = home / "kubeconfig"
     config.write_text(kubernetes.kubectl("config", "view", "--raw", "--output=json"))

@@ -39,8 +39,11 @@ class Helm:
             subprocess.CalledProcessError: it does not; `stderr` says why.
         """
         where = ["--kube-version", KUBERNETES, "--namespace", NAMESPACE]
-        command = [self._path, "template", RELEASE, chart, *where, *arguments]
-        text = subprocess.run(command, check=True, capture_output=True, text=True, input=given).stdout
+        return self.bodies("template", RELEASE, chart, *where, *arguments, given=given)
+
+    def bodies(self, *arguments: str | Path, given: str = "") -> list[dict[str, Any]]:
+        """The objects that it prints. Raises as `template`."""
+        text = subprocess.run([self._path, *arguments], check=True, capture_output=True, text=True, input=given).stdout
         return [one for one in yaml.load_all(text, yaml.CSafeLoader) if one]
 
     def objects(self, chart: Path, values: dict[str, Any]) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ import os
 import secrets
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,11 @@ from typing import Any
 from images import build
 from tests.servers.guard import remove
 from tests.servers.mysql import CLUSTER
-from tests.servers.process import Process, ServerMissingError, free_ports, fresh_folder, program
+from tests.servers.process import Process, ServerFailedError, ServerMissingError, free_ports, fresh_folder, program
 
 HOW = "set HOLDFAST_TEST_KUBECONFIG to the KUBECONFIG of a cluster for tests, such as kind's"
 FIRST_TIME = 1800
-"""Seconds: the tool builds Kubernetes when it is not there yet."""
+"""Seconds: whoever is the first may have to build Kubernetes."""
 VOLUMES = Path("/var/lib/holdfast-cluster/volumes")
 INGRESS = """
 import ssl
@@ -36,7 +37,22 @@ exec(compile(open("/ingress.py").read(), "/ingress.py", "exec"))
 """
 """The tool's ingress controller on Python 3.13, which refuses an authority without keyUsage, as the tool's is: it would see no
 Ingress."""
-UP = '"$0" up --control-plane >"$1/started" && sleep infinity; "$0" down'
+SHARED = Path(tempfile.gettempdir()) / "holdfast-kubernetes"
+"""Beginning of the names of three files: whoever starts or ends the cluster has locked `.turn`, whoever uses it has a share of
+`.use`, and `.ours` is there while it is one that tests started."""
+USE = """
+exec 8>"$1.turn" 9>"$1.use"
+flock 8 || exit 1
+case $("$0" status 8>&- 9>&-) in
+    *kube-apiserver*) if flock --nonblock 9; then rm -f "$1.ours"; fi ;;
+    *) touch "$1.ours" ;;
+esac
+flock --shared 9 && flock --unlock 8 && echo in use && sleep infinity 8>&- 9>&-
+flock 8
+if flock --nonblock 9 && [ -e "$1.ours" ]; then "$0" down 8>&- 9>&-; fi
+"""
+"""The processes of a test run share a cluster: the first starts it, and the last ends it. One that was there before any of them is
+somebody else's, who goes on with it. It is not started here, or it would end with the guard of whoever did."""
 
 
 class Kubernetes:
@@ -46,6 +62,7 @@ class Kubernetes:
         self.kubeconfig = kubeconfig
         self._stop = stop
         self._made: list[str] = []
+        self._brought: set[str] = set()
 
     @classmethod
     def start(cls) -> Kubernetes:
@@ -62,20 +79,18 @@ class Kubernetes:
         assert tool
         if not tool.exists() or os.getuid() != 0:
             raise ServerMissingError(f"no Kubernetes here: {HOW}")
-        status = subprocess.run([tool, "status"], check=False, capture_output=True, text=True)
-        if status.returncode == 0 and "kube-apiserver" in status.stdout:  # somebody else's, who goes on with it
-            up = subprocess.run([tool, "up", "--control-plane"], check=True, capture_output=True, text=True)
-            return cls(kubeconfig(up.stdout))
-        folder = fresh_folder("kubernetes")
-        process = Process("cluster", ["sh", "-c", UP, tool, folder], folder, patience=60)
-        started = folder / "started"
-        process.wait_until(lambda: started.exists() and "KUBECONFIG=" in started.read_text(), FIRST_TIME)
-        return cls(kubeconfig(started.read_text()), process.stop)
+        process = Process("cluster", ["bash", "-c", USE, tool, SHARED], fresh_folder("kubernetes"), patience=60)
+        process.wait_until(lambda: "in use" in process.said(), FIRST_TIME)
+        try:
+            return cls(kubeconfig(cls._up(tool, "--control-plane")), process.stop)
+        except BaseException:
+            process.stop()
+            raise
 
     def add_node(self) -> None:
         """From now on pods run, in half a minute. A cluster that was named has its nodes."""
         if tool := self._tool():
-            subprocess.run([tool, "up"], check=True, capture_output=True, text=True)
+            self._up(tool)
 
     def image(self, tag: str, context: Path, dockerfile: Path, **arguments: str) -> None:
         """Makes an image and brings it to the node, within two minutes. On a cluster that was named it has to be there."""
@@ -84,10 +99,11 @@ class Kubernetes:
             subprocess.run([tool, "build", tag, context, "-f", dockerfile, *given], check=True, capture_output=True, text=True)
 
     def images(self, tag: str, names: Sequence[str] = ()) -> None:
-        """Makes the project's images, all of them or some, and brings them to the node. On a cluster that was named they have to be
-        there."""
+        """Makes the project's images, all of them or some, and brings them to the node, each once. On a cluster that was named they
+        have to be there."""
         if self._tool():
-            wanted = build.chosen(names)
+            wanted = [one for one in build.chosen(names) if one.reference("", tag) not in self._brought]
+            self._brought |= {one.reference("", tag) for one in wanted}
             build.build(wanted, build.Builder("buildah"), "", tag, print)
             folder = fresh_folder("images")
             (folder / "Dockerfile").write_text("ARG IMAGE\nFROM ${IMAGE}\n")
@@ -119,6 +135,16 @@ class Kubernetes:
     def volumes(self, namespace: str) -> Path | None:
         """A folder of the node, which is this machine, for volumes. None where the cluster makes volumes by itself."""
         return VOLUMES / namespace if self._tool() else None
+
+    @staticmethod
+    def _up(tool: Path, *options: str) -> str:
+        """What the tool prints. Raises ServerFailedError."""
+        ended = subprocess.run(
+            ["flock", "--close", f"{SHARED}.turn", tool, "up", *options], check=False, capture_output=True, text=True
+        )
+        if ended.returncode:
+            raise ServerFailedError(f"the cluster does not come up: {ended.stderr[-2000:]}")
+        return ended.stdout
 
     @staticmethod
     def _tool() -> Path | None:
@@ -154,11 +180,11 @@ class Kubernetes:
         return name
 
     def stop(self) -> None:
-        """End it with all its objects; of one that is not ours, remove the namespaces that we made."""
+        """Remove the namespaces that we made, and end it if it is ours and nobody else uses it."""
+        if self._made:
+            self.kubectl("delete", "namespace", "--wait=false", "--ignore-not-found", *self._made)
         if self._stop:
             self._stop()
-        elif self._made:
-            self.kubectl("delete", "namespace", "--wait=false", "--ignore-not-found", *self._made)
 
 
 def kubeconfig(said: str) -> Path:

@@ -38,10 +38,9 @@ class MySQL(DatabaseServer):
         """
         if running := os.environ.get("HOLDFAST_TEST_MYSQL"):
             return cls(make_url(running))
-        run = image_runner()
         folder, password, [port] = fresh_folder("mysql"), secrets.token_hex(8), free_ports(1)
         command = [
-            *run, IMAGE, "env", f"MYSQL_ROOT_PASSWORD={password}",
+            *image_runner(folder), IMAGE, "env", f"MYSQL_ROOT_PASSWORD={password}",
             "docker-entrypoint.sh", "mysqld", f"--port={port}", "--bind-address=127.0.0.1", "--skip-name-resolve",
             "--max-connections=300", "--performance-schema=OFF", "--innodb-buffer-pool-size=64M",
             "--innodb-redo-log-capacity=64M",
@@ -52,10 +51,12 @@ class MySQL(DatabaseServer):
         return server
 
 
-def image_runner() -> list[str]:
-    """What runs an image in the foreground on this machine's network, once `IMAGE COMMAND ...` is added. Its volumes go with it."""
+def image_runner(folder: Path) -> list[str]:
+    """What runs an image in the foreground on this machine's network, once `IMAGE COMMAND ...` is added. Its volumes go with it, or
+    with `folder`."""
     if CLUSTER.exists() and succeeds("buildah", "images", "-q", IMAGE):
-        return [str(CLUSTER), "run"]
+        (folder / "data").mkdir()
+        return [str(CLUSTER), "run", "-v", f"{folder}/data:/var/lib/mysql"]
     if succeeds("docker", "image", "inspect", IMAGE):
         # The guard kills docker's client, which leaves the container to the shell.
         return [

@@ -23,6 +23,11 @@ GUARD = Path(__file__).with_name("guard.py")
 PORTS = range(12_000, 32_000)
 
 
+MEMORY = Path("/dev/shm")
+ROOM = 4 * 1024**3
+"""Bytes that have to be free there: a container often has 64 MiB."""
+
+
 class ServerMissingError(Exception):
     """The server's program is not on this machine. The message says how to get it."""
 
@@ -60,8 +65,24 @@ def program(name: str, how_to_get_it: str, *, also_in: Sequence[Path] = ()) -> P
 
 
 def fresh_folder(name: str) -> Path:
-    """A new folder that only this user may enter. Its path is short, because sockets in it may have 107 bytes."""
-    return Path(tempfile.mkdtemp(prefix=f"holdfast-{name}-"))
+    """A new folder that only this user may enter. Its path is short, because sockets in it may have 107 bytes. It is in memory
+    where there is room: servers that keep their durability would wait for a disk at each commit, and no machine dies in a test."""
+    return Path(tempfile.mkdtemp(prefix=f"holdfast-{name}-", dir=_memory()))
+
+
+def _memory() -> Path | None:
+    roomy = MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOM
+    return MEMORY if roomy else None
+
+
+@contextmanager
+def passing_folder(name: str) -> Iterator[Path]:
+    """A ``fresh_folder`` that is gone after the block."""
+    folder = fresh_folder(name)
+    try:
+        yield folder
+    finally:
+        remove([folder])
 
 
 def answers(url: str) -> bool:

@@ -18,7 +18,7 @@ from tests.servers.guard import descendants
 from tests.servers.lakefs import LakeFS
 from tests.servers.mariadb import MariaDB
 from tests.servers.mysql import MySQL
-from tests.servers.process import Process, ServerFailedError, ServerMissingError, free_ports, fresh_folder, program
+from tests.servers.process import MEMORY, Process, ServerFailedError, ServerMissingError, free_ports, fresh_folder, program
 from tests.servers.required import WITHOUT_LAKEFS, cost_of_lakefs, running
 from tests.servers.seaweedfs import SeaweedFS
 
@@ -192,7 +192,7 @@ def folders(pid: int) -> Iterator[Path]:
     """Folders of servers that are named on a process's command line."""
     for argument in Path(f"/proc/{pid}/cmdline").read_text().split("\0"):
         path = Path(argument.split(os.pathsep)[0])
-        if path.is_dir() and path.name.startswith("holdfast-") and path.parent == Path(tempfile.gettempdir()):
+        if path.is_dir() and path.name.startswith("holdfast-") and path.parent in {MEMORY, Path(tempfile.gettempdir())}:
             yield path
 
 

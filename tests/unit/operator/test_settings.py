@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from tests.unit.operator.policies import OWN, settings
 
 from holdfast_operator.main import settings_of
 
@@ -15,6 +16,14 @@ def test_each_setting_is_an_option_and_a_variable(monkeypatch: pytest.MonkeyPatc
     settings = settings_of([])
     assert (settings.image, settings.env_from, settings.namespaces) == ("from/variable:1", ["holdfast"], {"team-a": ["ada_space"]})
     assert settings_of(["--image", "from/option:1"]).image == "from/option:1"
+
+
+def test_it_looks_everywhere_or_at_its_own_namespace_and_those_of_tenants() -> None:
+    assert settings().watched() == [None]
+    alone = settings(clusterwide=False, namespaces={"team-a": ["ada_space"]})
+    assert alone.watched() == [OWN, "team-a"]
+    assert [alone.looks_at(one) for one in (OWN, "team-a", "team-b")] == [True, True, False]
+    assert settings_of(["--image=i", "--no-clusterwide"]).clusterwide is False
 
 
 def test_what_is_missing_or_wrong_is_named(capsys: pytest.CaptureFixture[str]) -> None:
