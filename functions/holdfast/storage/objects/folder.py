@@ -3,9 +3,9 @@
     <root>/finished/<key>              what is visible; a key's segments are folders
     <root>/temporary/<key>~<random>    what is on its way in ("/" of the key written as ",")
 
-A writer streams into its temporary file, syncs it, and makes it visible by a hard link, which never replaces what is there. A
-crash leaves at most a temporary file, or a second name for a finished object: nobody reads those, and ``delete`` of the key
-removes them.
+A writer streams into its temporary file, syncs it, and makes it visible by a hard link, which never replaces what is there. An
+assembly is such a file too (``folder_assembly``). A crash leaves at most a temporary file, or a second name for a finished object:
+nobody reads those, and ``delete`` of the key removes them.
 """
 
 from __future__ import annotations
@@ -17,32 +17,23 @@ import os
 import secrets
 import stat
 import weakref
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
+from holdfast.storage.objects.assembly import Assembled, AssemblyMissing, Held, Part, SignedPart
 from holdfast.storage.objects.buffer import Buffer, Buffered
+from holdfast.storage.objects.files import MISSING, create, faults, publish, sync
+from holdfast.storage.objects.folder_assembly import ASSEMBLY, FolderPart, complete
 from holdfast.storage.objects.keys import check_key
 from holdfast.storage.objects.points import step
-from holdfast.storage.objects.port import CHUNK, ObjectExists, ObjectMissing, Stored, StoreUnavailable
+from holdfast.storage.objects.port import CHUNK, ObjectMissing, Stored
 from holdfast.storage.objects.probe import probe, probe_reading
 
 BUFFER = 1 << 20
 NAMES_AT_ONCE = 50_000
 """How many names of one folder ``keys`` holds at a time, about 5 MB; a larger folder is read several times over."""
-LINK_ATTEMPTS = 100
-"""Deletes may take the folder away under a writer, again and again, but hardly that often."""
-
-_DETAILS = {
-    errno.ENOSPC: "The disk of the object folder is full.",
-    errno.EDQUOT: "The quota of the object folder is used up.",
-    errno.EROFS: "The object folder is read-only.",
-    errno.EACCES: "The object folder cannot be written with the rights at hand.",
-    errno.EPERM: "The object folder's file system refuses what is needed: hard links, and the right to write.",
-    errno.EIO: "The disk of the object folder is faulty.",
-}
-_MISSING = (FileNotFoundError, NotADirectoryError)
 
 
 class FolderObjects:
@@ -56,8 +47,40 @@ class FolderObjects:
     def writer(self, key: str, content_type: str) -> FolderWriter:
         return FolderWriter(self._finished / check_key(key), self._temporary / f"{_flat(key)}~{secrets.token_hex(8)}")
 
+    def assemble(self, key: str, content_type: str) -> str:
+        assembly = secrets.token_hex(16)
+        file = self._assembly(key, assembly)
+        with faults(), step("assemble"):
+            os.close(create(file))
+            sync(file.parent)
+        return assembly
+
+    def part(self, key: str, assembly: str, number: int, offset: int, capacity: int) -> FolderPart:
+        return FolderPart(self._assembly(key, assembly), number, offset, capacity)
+
+    def parts(self, key: str, assembly: str) -> list[Held]:
+        with faults():
+            if not self._assembly(key, assembly).exists():
+                raise AssemblyMissing(key)
+        return []
+
+    def complete(self, key: str, assembly: str, parts: Sequence[Part]) -> Assembled:
+        return complete(self._assembly(key, assembly), self._finished / check_key(key), parts)
+
+    def abandon(self, key: str, assembly: str) -> None:
+        with faults(), step("abandon"):
+            self._assembly(key, assembly).unlink(missing_ok=True)
+
+    def part_link(self, key: str, assembly: str, number: int, *, size: int, sha256: str, expires: datetime) -> SignedPart | None:
+        return None
+
+    def _assembly(self, key: str, assembly: str) -> Path:
+        if not ASSEMBLY.fullmatch(assembly):
+            raise ValueError(f"not an assembly: {assembly!r}")
+        return self._temporary / f"{_flat(check_key(key))}~{assembly}"
+
     def read(self, key: str, start: int = 0, length: int | None = None) -> Generator[bytes, None, None]:
-        with _faults():
+        with faults():
             fd = self._open(key)
         chunks = _chunks(fd, start, length)
         next(chunks)
@@ -66,7 +89,7 @@ class FolderObjects:
     def _open(self, key: str) -> int:
         try:
             fd = os.open(self._finished / check_key(key), os.O_RDONLY)
-        except _MISSING as error:
+        except MISSING as error:
             raise ObjectMissing(key) from error
         if stat.S_ISREG(os.fstat(fd).st_mode):
             return fd
@@ -74,22 +97,22 @@ class FolderObjects:
         raise ObjectMissing(key)
 
     def size(self, key: str) -> int | None:
-        with _faults():
+        with faults():
             try:
                 found = (self._finished / check_key(key)).stat()
-            except _MISSING:
+            except MISSING:
                 return None
             return found.st_size if stat.S_ISREG(found.st_mode) else None
 
     def delete(self, key: str) -> None:
         path = self._finished / check_key(key)
-        with _faults(), step("delete"):
+        with faults(), step("delete"):
             for entry in _entries(self._temporary):
                 if entry.name.startswith(f"{_flat(key)}~"):
                     Path(entry.path).unlink(missing_ok=True)
-            with suppress(*_MISSING):
+            with suppress(*MISSING):
                 path.unlink()
-                _sync(path.parent)
+                sync(path.parent)
             for folder in path.parents:
                 if folder == self._finished or not _removed(folder):
                     break
@@ -123,9 +146,9 @@ class FolderWriter(Buffered):
 
     def _pass_on(self) -> None:
         content = self._buffer.content()
-        with _faults(), step("part"):
+        with faults(), step("part"):
             if self._fd is None:
-                self._fd = _create(self._temporary)
+                self._fd = create(self._temporary)
                 self._close = weakref.finalize(self, os.close, self._fd)  # a writer that is dropped keeps no file open
             rest = content
             while rest:
@@ -138,31 +161,12 @@ class FolderWriter(Buffered):
         if self._fd is None or self._buffer.used:
             self._pass_on()
         assert self._fd is not None
-        with _faults():
+        with faults():
             os.fsync(self._fd)
             with step("put" if self._size <= BUFFER else "complete"):
-                self._publish()
+                publish(self._temporary, self._path, self._is_ours)
         self.abort()
         return Stored(self._size, self._hash.hexdigest())
-
-    def _publish(self) -> None:
-        for _ in range(LINK_ATTEMPTS):
-            # A delete may take the folder away between any two of these steps; within mkdir that shows as FileExistsError.
-            with suppress(FileNotFoundError, FileExistsError):
-                self._path.parent.mkdir(parents=True, exist_ok=True)
-                try:
-                    os.link(self._temporary, self._path)
-                except FileExistsError:
-                    if not self._is_ours():
-                        raise ObjectExists(self._path.name) from None
-                break
-        else:
-            raise StoreUnavailable("The object's folder or temporary file is being removed while it is written.")
-        # The folders on the way too: another writer may have made them and not have synced them yet.
-        for folder in self._path.parents:
-            _sync(folder)
-            if folder == self._temporary.parent:
-                break
 
     def _is_ours(self) -> bool:
         """Whether the file that is there already holds the bytes that we bring."""
@@ -181,20 +185,11 @@ def _flat(key: str) -> str:
     return key.replace("/", ",")
 
 
-def _create(path: Path) -> int:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-    try:
-        return os.open(path, flags, 0o640)
-    except FileNotFoundError:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return os.open(path, flags, 0o640)
-
-
 def _chunks(fd: int, start: int, length: int | None) -> Generator[bytes, None, None]:
     """The first item is not content: taking it enters the ``with``, so that ``close`` closes the file from then on."""
     with open(fd, "rb", buffering=0) as file:
         yield b""
-        with _faults():
+        with faults():
             file.seek(start)
             left = length
             while left is None or left > 0:
@@ -209,7 +204,7 @@ def _chunks(fd: int, start: int, length: int | None) -> Generator[bytes, None, N
 def _walk(folder: Path, base: str, prefix: str, at_once: int) -> Iterator[str]:
     last = ""
     while True:
-        with _faults():
+        with faults():
             later = ((entry.name, entry.is_dir()) for entry in _entries(folder) if entry.name > last)
             batch = heapq.nsmallest(at_once, later)
         for name, is_folder in batch:
@@ -226,16 +221,8 @@ def _walk(folder: Path, base: str, prefix: str, at_once: int) -> Iterator[str]:
 
 
 def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
-    with suppress(*_MISSING), os.scandir(folder) as entries:
+    with suppress(*MISSING), os.scandir(folder) as entries:
         yield from entries
-
-
-def _sync(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def _removed(folder: Path) -> bool:
@@ -249,12 +236,3 @@ def _removed(folder: Path) -> bool:
             return False
         raise
     return True
-
-
-@contextmanager
-def _faults() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        detail = _DETAILS.get(error.errno or 0, "The object folder does not work at the moment.")
-        raise StoreUnavailable(detail) from error

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 PART = 6 << 20
-"""Length of the first parts in bytes; up to this length an object is one PUT. S3's minimum is 5 MiB."""
+"""Length of the first parts in bytes; up to this length an object is one PUT."""
+MIN_PART = 5 << 20
+"""What S3 wants of every part of an assembly but the last, in bytes; the folder wants it too, so that nothing works on it alone."""
 MAX_PARTS = 10_000
 """S3's limit, and SeaweedFS's."""
 

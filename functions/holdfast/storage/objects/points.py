@@ -1,4 +1,5 @@
-"""The adapters' fail points, declared once: a small object is one ``put``, a larger one several ``part`` and a ``complete``."""
+"""The adapters' fail points, declared once: a small object is one ``put``, a larger one several ``part`` and a ``complete``.
+Parts of an assembly come between ``assemble`` and ``complete`` or ``abandon``."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from contextlib import contextmanager
 
 from holdfast import failpoints
 
-STEPS = ("put", "part", "complete", "delete", "insist", "compact")
+STEPS = ("put", "part", "complete", "delete", "assemble", "abandon", "insist", "compact")
 
 failpoints.declare(*(f"objects.{step}.{moment}" for step in STEPS for moment in ("before", "after")))
 

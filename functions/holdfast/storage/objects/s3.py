@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -18,14 +18,16 @@ import urllib3
 from urllib3.exceptions import HTTPError
 
 from holdfast.clock import Clock, system
+from holdfast.storage.objects.assembly import Assembled, Held, Part, SignedPart
 from holdfast.storage.objects.hashing import sha256_of
 from holdfast.storage.objects.keys import check_key
 from holdfast.storage.objects.parts import part_size
 from holdfast.storage.objects.points import step
 from holdfast.storage.objects.port import CHUNK, ObjectMissing, Stored, StoreUnavailable
 from holdfast.storage.objects.probe import probe, probe_reading
+from holdfast.storage.objects.s3_assembly import S3Part, abandon, base64_of, complete, list_parts, part_query
 from holdfast.storage.objects.s3_writer import S3Writer
-from holdfast.storage.objects.sigv4 import Credentials, presign_get
+from holdfast.storage.objects.sigv4 import Credentials, presign_get, presign_put
 from holdfast.storage.objects.wire import Wire, fault
 
 if TYPE_CHECKING:
@@ -92,6 +94,42 @@ class S3Objects:
 
     def writer(self, key: str, content_type: str) -> S3Writer:
         return S3Writer(self, check_key(key), content_type)
+
+    def assemble(self, key: str, content_type: str) -> str:
+        with step("assemble"):
+            return self.open_upload(key, content_type)
+
+    def open_upload(self, key: str, content_type: str) -> str:
+        """Begins a multipart upload and returns its id."""
+        with self.rare() as client:
+            return client.create_multipart_upload(
+                Bucket=self.bucket, Key=self.name(key), ContentType=content_type, ChecksumAlgorithm="SHA256"
+            )["UploadId"]
+
+    def part(self, key: str, assembly: str, number: int, offset: int, capacity: int) -> S3Part:
+        return S3Part(self, check_key(key), assembly, number, offset, capacity)
+
+    def parts(self, key: str, assembly: str) -> list[Held]:
+        return list_parts(self, key, assembly)
+
+    def complete(self, key: str, assembly: str, parts: Sequence[Part]) -> Assembled:
+        return complete(self, key, assembly, parts)
+
+    def abandon(self, key: str, assembly: str) -> None:
+        abandon(self, key, assembly)
+
+    def part_link(self, key: str, assembly: str, number: int, *, size: int, sha256: str, expires: datetime) -> SignedPart | None:
+        headers = {"content-length": str(size), "x-amz-checksum-sha256": base64_of(sha256)}
+        url = presign_put(
+            self._credentials,
+            origin=self._public,
+            path=self.path(key),
+            query=part_query(assembly, number),
+            headers=headers,
+            expires=expires,
+            now=self._clock(),
+        )
+        return SignedPart(url, headers)
 
     def read(self, key: str, start: int = 0, length: int | None = None) -> Generator[bytes, None, None]:
         if length == 0:

@@ -12,11 +12,12 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from holdfast import failpoints
+from holdfast.storage.objects.assembly import AssemblyMissing
 from holdfast.storage.objects.buffer import Buffer, Buffered
 from holdfast.storage.objects.parts import PART
 from holdfast.storage.objects.points import step
 from holdfast.storage.objects.port import ObjectExists, Stored, StoreUnavailable
-from holdfast.storage.objects.sigv4 import encode_query
+from holdfast.storage.objects.s3_assembly import send_part
 from holdfast.storage.objects.wire import error_code, fault
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 SENDER = "objects-part"
 """The name of the threads that send."""
+_REMOVED = "The upload was removed while it was under way."
 
 
 class S3Writer(Buffered):
@@ -97,7 +99,7 @@ class S3Writer(Buffered):
         self._hash.update(content)
         digest = self._hash.copy() if self._upload is None else hashlib.sha256(content)
         if self._upload is None:
-            self._upload = self._create()
+            self._upload = self._store.open_upload(self._key, self._content_type)
         failpoints.hit("objects.part.before")
         self._digests.update(digest.digest())
         self._size += len(content)
@@ -125,27 +127,11 @@ class S3Writer(Buffered):
             failpoints.hit("objects.part.after")
 
     def _send(self, upload: str, number: int, content: memoryview, digest: bytes) -> CompletedPartTypeDef:
-        checksum = _base64(digest)
-        response = self._store.wire.call(
-            "PUT",
-            self._store.path(self._key),
-            query=encode_query({"partNumber": str(number), "uploadId": upload}),
-            headers={"x-amz-checksum-sha256": checksum},
-            body=content,
-            sha256=digest.hex(),
-        )
-        if response.status != 200:
-            raise fault(response.status, error_code(response))
-        return {"PartNumber": number, "ETag": response.headers["etag"], "ChecksumSHA256": checksum}
-
-    def _create(self) -> str:
-        with self._store.rare() as client:
-            return client.create_multipart_upload(
-                Bucket=self._store.bucket,
-                Key=self._store.name(self._key),
-                ContentType=self._content_type,
-                ChecksumAlgorithm="SHA256",
-            )["UploadId"]
+        try:
+            etag = send_part(self._store, self._key, upload, number, content, digest.hex())
+        except AssemblyMissing as error:
+            raise StoreUnavailable(_REMOVED) from error
+        return {"PartNumber": number, "ETag": etag, "ChecksumSHA256": _base64(digest)}
 
     def _complete(self, upload: str) -> Stored:
         stored = Stored(self._size, self._hash.hexdigest())
@@ -156,7 +142,7 @@ class S3Writer(Buffered):
             # 200.
             if not self._store.holds(self._key, stored, f"{_base64(self._digests.digest())}-{len(self._parts)}"):
                 if self._store.size(self._key) is None:
-                    raise StoreUnavailable("The upload was removed while it was under way.")
+                    raise StoreUnavailable(_REMOVED)
                 raise ObjectExists(self._key)
         return stored
 

@@ -75,14 +75,7 @@ def presign_get(
     ``origin`` is scheme and host without a slash at the end, ``path`` as it goes over the wire. S3 counts whole seconds: the link
     ends up to one second before ``expires``, never after it; but it lives at least 1 s, and at most 7 days.
     """
-    now = now.astimezone(UTC).replace(microsecond=0)
-    seconds = min(max(int((expires - now).total_seconds()), 1), MAX_LINK_SECONDS)
-    stamp = now.strftime("%Y%m%dT%H%M%SZ")
-    scope = f"{stamp[:8]}/{credentials.region}/s3/aws4_request"
-    signing = (
-        f"X-Amz-Algorithm={ALGORITHM}&X-Amz-Credential={_quote_often(f'{credentials.access_key}/{scope}')}"
-        f"&X-Amz-Date={stamp}&X-Amz-Expires={seconds}&X-Amz-SignedHeaders=host"
-    )
+    stamp, scope, signing = _signing(credentials, expires, now, "host")
     content_type_part = f"response-content-type={_quote_often(content_type)}"
     disposition_part = f"response-content-disposition={_quote(disposition)}"
     # The canonical query is sorted: every X-Amz name comes before response-content-disposition, and that before -type.
@@ -90,6 +83,39 @@ def presign_get(
     canonical = f"GET\n{path}\n{signing}&{disposition_part}&{content_type_part}\nhost:{host}\n\nhost\nUNSIGNED-PAYLOAD"
     signature = _signature(credentials, stamp, scope, canonical)
     return f"{origin}{path}?{content_type_part}&{disposition_part}&{signing}&X-Amz-Signature={signature}"
+
+
+def presign_put(
+    credentials: Credentials,
+    *,
+    origin: str,
+    path: str,
+    query: str,
+    headers: Mapping[str, str],
+    expires: datetime,
+    now: datetime,
+) -> str:
+    """A URL to which anybody may PUT until ``expires`` (as with ``presign_get``), with exactly these ``headers``, whose names are
+    in lower case. ``query`` is what the URL says besides: encoded, and sorted by names that come after ``X-Amz-``."""
+    signed = {**headers, "host": origin.partition("://")[2]}
+    names = sorted(signed)
+    stamp, scope, signing = _signing(credentials, expires, now, "%3B".join(names))
+    lines = "".join(f"{name}:{' '.join(signed[name].split())}\n" for name in names)
+    canonical = f"PUT\n{path}\n{signing}&{query}\n{lines}\n{';'.join(names)}\nUNSIGNED-PAYLOAD"
+    return f"{origin}{path}?{query}&{signing}&X-Amz-Signature={_signature(credentials, stamp, scope, canonical)}"
+
+
+def _signing(credentials: Credentials, expires: datetime, now: datetime, names: str) -> tuple[str, str, str]:
+    """Timestamp, scope, and the query of a link that is signed with the headers of these names."""
+    now = now.astimezone(UTC).replace(microsecond=0)
+    seconds = min(max(int((expires - now).total_seconds()), 1), MAX_LINK_SECONDS)
+    stamp = now.strftime("%Y%m%dT%H%M%SZ")
+    scope = f"{stamp[:8]}/{credentials.region}/s3/aws4_request"
+    query = (
+        f"X-Amz-Algorithm={ALGORITHM}&X-Amz-Credential={_quote_often(f'{credentials.access_key}/{scope}')}"
+        f"&X-Amz-Date={stamp}&X-Amz-Expires={seconds}&X-Amz-SignedHeaders={names}"
+    )
+    return stamp, scope, query
 
 
 def quote_path(path: str) -> str:

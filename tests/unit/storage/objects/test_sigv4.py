@@ -4,18 +4,26 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 import boto3
 import pytest
-from botocore.auth import S3SigV4Auth
+from botocore.auth import S3SigV4Auth, S3SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials as BotoCredentials
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from holdfast.storage.objects.sigv4 import MAX_LINK_SECONDS, Credentials, encode_query, presign_get, quote_path, sign_headers
+from holdfast.storage.objects.sigv4 import (
+    MAX_LINK_SECONDS,
+    Credentials,
+    encode_query,
+    presign_get,
+    presign_put,
+    quote_path,
+    sign_headers,
+)
 
 ACCESS, SECRET = "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
 STAMP = "%Y%m%dT%H%M%SZ"
@@ -67,6 +75,39 @@ def test_a_link_is_the_one_that_botocore_makes(
     )
 
     assert ours == theirs
+
+
+@settings(deadline=None)
+@given(
+    origin=origins,
+    region=regions,
+    key=keys,
+    upload=texts,
+    number=st.integers(1, 10_000),
+    length=st.integers(0, 1 << 40),
+    seconds=st.integers(1, MAX_LINK_SECONDS),
+)
+def test_a_link_to_put_a_part_is_the_one_that_botocore_makes(
+    origin: str, region: str, key: str, upload: str, number: int, length: int, seconds: int
+) -> None:
+    path, query = quote_path(f"/b/{key}"), encode_query({"partNumber": str(number), "uploadId": upload})
+    headers = {"content-length": str(length), "x-amz-checksum-sha256": "abc="}
+    theirs = AWSRequest("PUT", f"{origin}{path}?{query}", headers=headers)
+    signer = cast("Any", S3SigV4QueryAuth)(BotoCredentials(ACCESS, SECRET), "s3", region, seconds)
+    signer.add_auth(theirs)
+    now = datetime.strptime(theirs.context["timestamp"], STAMP).replace(tzinfo=UTC)
+
+    ours = presign_put(
+        Credentials(ACCESS, SECRET, region),
+        origin=origin,
+        path=path,
+        query=query,
+        headers=headers,
+        expires=now + timedelta(seconds=seconds),
+        now=now,
+    )
+
+    assert sorted(parse_qsl(urlsplit(ours).query)) == sorted(parse_qsl(urlsplit(str(theirs.url)).query))
 
 
 @settings(deadline=None)
