@@ -12,8 +12,9 @@ What SeaweedFS 4.48 does, measured, and why this is as it is:
 * A second part of one number is kept beside the first. The one whose ETag is named becomes part of the object, and the other's
   bytes are freed. Parts with a number that is not named are left out as well, but their bytes are never freed.
 * An upload that was completed is gone for its parts (404), and completing it again says 200, or 412 with If-None-Match.
-* An upload whose completion was cut off in the moment between making the object and removing the upload shares its bytes with the
-  object, and aborting it would free them (seaweedfs/seaweedfs issue 11382): nothing is aborted once there is an object.
+* An upload whose completion was cut off between making the object and removing the upload shares its bytes with the object.
+  Versions before this one freed them when it was aborted (seaweedfs/seaweedfs issue 11382): nothing is aborted once there is an
+  object.
 """
 
 from __future__ import annotations
