@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from socket import socket
 
-from holdfast.assets import ending, erasing
+from holdfast.assets import ending, erasing, hashing
 from holdfast.assets import upkeep as assets_upkeep
 from holdfast.assets.reconcile import Reconciled, reconcile
 from holdfast.audit import retention, sealer, sealing
@@ -37,6 +37,10 @@ def _erase(services: Services, job: Job) -> None:
     erasing.run(services, dict(job.payload))
 
 
+def _hash(services: Services, job: Job) -> None:
+    hashing.run(services, dict(job.payload))
+
+
 def _condemn(services: Services, job: Job) -> None:
     ending.condemn(services, **job.payload)
 
@@ -55,12 +59,16 @@ def _release_hold(services: Services, job: Job) -> None:
 
 HANDLERS: Mapping[str, Handler] = {
     erasing.KIND: _erase,
+    hashing.KIND: _hash,
     ending.CONDEMN: _condemn,
     placing.KIND: _place_hold,
     releasing.KIND: _release_hold,
     undoing.KIND: _undo,
 }
 """By the kind of job."""
+
+LENGTHY = frozenset({hashing.KIND})
+"""Kinds of job that may take hours. They have a thread of their own, so that a hold, say, is not kept waiting by them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +107,13 @@ def _purge(services: Services, stopping: threading.Event) -> None:
 
 
 def parts(services: Services, *, scheduling: bool) -> list[Runner]:
-    """The worker, the reconciliation (at once, since the process before may have crashed), the sealer, the two looks that
+    """The workers, the reconciliation (at once, since the process before may have crashed), the sealer, the two looks that
     ``/metrics`` shows, the purge unless it is switched off, and, where CronJobs do not do that, the scheduler."""
     settings = services.settings
+    prompt, lengthy = ({kind: act for kind, act in HANDLERS.items() if (kind in LENGTHY) == long} for long in (False, True))
     runners: list[Runner] = [
-        Worker(services, HANDLERS),
+        Worker(services, prompt),
+        Worker(services, lengthy, threads=1),
         Repeating("reconciliation", lambda _stopping: _round(services), settings.reconcile_seconds),
         Repeating("sealing", sealer.of(services), sealer.EVERY),
         Repeating("observation", lambda _stopping: metrics.observe(services), metrics.EVERY),

@@ -13,3 +13,10 @@ class Disagreement:
     problem: str
     subject: str
     detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """What whoever asked should know, though nothing disagrees: a sentence."""
+
+    text: str

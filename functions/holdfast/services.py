@@ -56,6 +56,8 @@ class Services:
     def __init__(self, settings: Settings | None = None, clock: Clock = system) -> None:
         self.settings = settings or Settings()
         self.clock = clock
+        self.closing = threading.Event()
+        """Set when ``close`` begins: what takes long comes to an end, as far as it can be gone on with."""
         self._closing: list[Callable[[], None]] = []
         self._lock = threading.RLock()
 
@@ -202,5 +204,6 @@ class Services:
 
     def close(self) -> None:
         """Gives connections back. What was acknowledged is already safe."""
+        self.closing.set()
         while self._closing:
             self._closing.pop()()

@@ -24,7 +24,8 @@ def recorded(stack: Stack, version: dict[str, Any]) -> tuple[str, str | None]:
 
 def problem_of(stack: Stack, version: dict[str, Any], **settings: Any) -> str | None:
     of = row(stack, version).id
-    return unfit(stack.services(**settings), [of]).get(of)
+    found = unfit(stack.services(**settings), [of]).get(of)
+    return None if found is None else found.problem
 
 
 def replace(stack: Stack, key: str, content: bytes) -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 import yaml
 
+from tests.cli.conftest import Served
 from tests.cli.program import Program
 
 
@@ -33,6 +36,19 @@ def test_what_is_uploaded_is_listed_and_comes_back(ada: Program, photo: Path) ->
     assert Path(ada.cwd, got["file"]).read_bytes() == photo.read_bytes()
     assert got["sha256"] == asset["sha256"]
     assert [entry.name for entry in (ada.cwd / "back").iterdir()] == ["photo.jpg"]
+
+
+def test_a_file_that_the_server_has_not_hashed_yet_comes_with_its_size_verified(ada: Program, photo: Path, served: Served) -> None:
+    [asset] = ada.json("upload", photo)
+    with closing(sqlite3.connect(served.data / "holdfast.db", timeout=60)) as database, database:
+        database.execute("UPDATE files SET sha256 = NULL WHERE commit_id = ?", [asset["version_id"]])
+    back = folder(ada, "back")
+    for _ in range(2):  # the second time, too, as nobody knows that what is there is the same
+        ended = ada("get", asset["asset_path"], "-O", back, "-o", "json")
+        assert "has not hashed photo.jpg yet" in ended.stderr
+        assert json.loads(ended.stdout)["sha256"] is None
+    assert [entry.name for entry in (ada.cwd / "back").iterdir()] == ["photo.jpg"]
+    assert (ada.cwd / "back" / "photo.jpg").read_bytes() == photo.read_bytes()
 
 
 def test_a_file_to_standard_output_is_the_file_and_nothing_else(ada: Program) -> None:

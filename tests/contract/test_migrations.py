@@ -5,18 +5,21 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, insert, inspect, select, text
+from sqlalchemy.exc import IntegrityError
 from tests.databases import ALL_KINDS, fresh_url
 
 from holdfast.database import migrate
 from holdfast.database.engine import Database
-from holdfast.database.tables import leases, metadata
+from holdfast.database.tables import files, leases, metadata, workspaces
 
 UPGRADE = """
 import sys
@@ -99,6 +102,38 @@ def test_an_upgrade_that_died_half_way_is_completed(database: Database) -> None:
     assert migrate.upgrade(database) is True
     with database.read() as connection:
         assert definitions(connection) == whole
+
+
+def test_old_rows_stay_and_a_process_that_runs_meanwhile_may_leave_the_sha256_out_from_then_on(database: Database) -> None:
+    row = {
+        "id": 1, "workspace_id": 1, "upload_id": "u", "position": 0, "object_key": "data/u/0", "primary": True, "filename": "a",
+        "path": "a", "content_type": "text/plain", "size": 1, "sha256": "5" * 64, "stored_at": datetime(2026, 1, 1, tzinfo=UTC),
+    }  # fmt: skip
+    at_revision(database, "0006")
+    with database.engine.begin() as connection:
+        connection.execute(insert(workspaces).values(id=1, name="a", name_folded="a", created_at=datetime(2026, 1, 1, tzinfo=UTC)))
+        connection.execute(insert(files).values(row))
+    with database.read() as old:
+        with pytest.raises(IntegrityError), database.engine.begin() as connection:
+            connection.execute(insert(files).values({**row, "id": 2, "position": 1, "object_key": "data/u/1", "sha256": None}))
+        assert old.scalar(select(files.c.sha256)) == "5" * 64
+        assert migrate.upgrade(database)
+        old.execute(insert(files).values({**row, "id": 2, "position": 1, "object_key": "data/u/1", "sha256": None}))
+        found = old.execute(select(files.c.sha256, files.c.crc32).order_by(files.c.id)).all()
+        assert [tuple(one) for one in found] == [("5" * 64, None), (None, None)]
+        if database.is_sqlite:
+            assert old.scalar(text("PRAGMA integrity_check")) == "ok"
+            assert old.scalar(text("PRAGMA writable_schema")) == 0
+
+
+def at_revision(database: Database, revision: str) -> None:
+    """Brings an empty database there."""
+    config = Config()
+    config.set_main_option("script_location", str(migrate.FOLDER))
+    config.set_main_option("path_separator", "os")
+    with database.engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
 
 
 def test_a_database_that_is_ahead_of_its_functions_is_left_as_it_is(database: Database) -> None:

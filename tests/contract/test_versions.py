@@ -157,6 +157,18 @@ def test_equal_bytes_of_two_uploads_are_two_entries(versions: Versions) -> None:
     assert versions.entry(the_commit(before), BRANCH, PATH) == first
 
 
+def test_an_entry_whose_bytes_were_not_hashed_yet_stays_so(versions: Versions) -> None:
+    unhashed, other = replace(new(), sha256=None), replace(new("other"), sha256=None)
+    result = put(versions, unhashed, other)
+    assert {path: committed.entry for path, committed in result.entries.items()} == {PATH: unhashed, "other": other}
+    assert versions.entry(the_commit(result), BRANCH, PATH) == unhashed
+
+    hashed = replace(unhashed, sha256=new().sha256)  # as it is put back by a later commit, which knows it
+    later = put(versions, hashed)
+    assert later.entries[PATH].entry == hashed
+    assert versions.entry(the_commit(result), BRANCH, PATH) == unhashed
+
+
 def test_what_is_deleted_is_gone_from_then_on_and_still_in_the_commits_before(versions: Versions) -> None:
     entry, other = new(), new("other")
     before = put(versions, entry)

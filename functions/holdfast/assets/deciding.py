@@ -16,7 +16,8 @@ class FileState:
 
     filename: str
     path: str
-    sha256: str
+    sha256: str | None
+    """None while it is not known."""
     primary: bool
     size: int = 0
 
@@ -141,6 +142,7 @@ def _add(intent: IntentState, asset: AssetState, now: datetime) -> Verdict:
 
 
 def _same(sent: Sequence[FileState], there: Sequence[FileState]) -> bool:
-    """Whether every file that was sent is there with the same bytes. A file that was not sent does not count."""
+    """Whether every file that was sent is there with the same bytes, as far as that is known. A file that was not sent does not
+    count."""
     known = {(f.filename, f.primary): f.sha256 for f in there}
-    return all(known.get((f.filename, f.primary)) == f.sha256 for f in sent)
+    return all(f.sha256 is not None and known.get((f.filename, f.primary)) == f.sha256 for f in sent)

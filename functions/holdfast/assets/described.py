@@ -63,7 +63,7 @@ class AssetMetadata(BaseModel):
     status: Literal["active", "archived", "destroyed"]
     size: int = Field(description="Of the primary file, in bytes.")
     content_type: str
-    sha256: str = Field(description="Of the primary file, in hex.")
+    sha256: str | None = Field(description="Of the primary file, in hex; null until its bytes are hashed.")
     labels: dict[str, str]
     unchanged: bool = Field(description="Whether an upload brought nothing new.")
     phase: Literal["condemned", "purging", "erased"] | None = Field(description="Of a destroyed version.")

@@ -49,7 +49,7 @@ class Found(NamedTuple):
     held: int
     size: int
     content_type: str
-    sha256: str
+    sha256: str | None
     object_key: str
     file_count: int
     total_bytes: int

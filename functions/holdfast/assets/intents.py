@@ -48,14 +48,16 @@ class GivenUp(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """One file whose bytes are in the store. ``size`` in bytes, ``sha256`` in hex."""
+    """One file whose bytes are in the store. ``size`` in bytes, ``sha256`` in hex. Where that is None, they are hashed once it
+    is published (``hashing``), and then compared with ``crc32``, what the store said when it had all of them."""
 
     position: int
     primary: bool
     filename: str
     content_type: str
     size: int
-    sha256: str
+    sha256: str | None
+    crc32: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +248,7 @@ def _registered(storing: Storing, now: datetime) -> list[dict[str, Any]]:
             "content_type": file.content_type,
             "size": file.size,
             "sha256": file.sha256,
+            "crc32": file.crc32,
             "stored_at": now,
         }
         for file in storing.files

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, case, delete, false, insert, select, true, update
 
-from holdfast.assets import dates, intents
+from holdfast.assets import dates, hashing, intents
 from holdfast.assets.turn import Turn
 from holdfast.audit import trail
 from holdfast.database import tables as t
@@ -54,6 +54,7 @@ def publish(turn: Turn, operation: str, result: CommitResult, *, only: frozenset
             row = turn.audit(intent, users[intent.user_id], success=False, problem=gone.slug)
         done.append(row)
     trail.record(connection, *done)
+    hashing.request(connection, [f for i in whole if i.upload_id not in refused for f in files[i.upload_id]])
     missing = [i for i in members if i not in whole]
     given_up = _put_back(turn, missing)
     if only is None:

@@ -1,23 +1,25 @@
 """Does the registry say what is so? Compares it with the commits and the bytes, and itself with itself. Changes nothing.
 
-Every version that is not being erased: its files' objects are there with their size (``deep``: with their sha256), and the commit
-that is said to have brought a file holds it. Of one that is being purged some may be there, of an erased one none. Every object in
-the store belongs to a file or to an upload under way. The counters, those of holds among them, and the ``newest`` marks are what
-counting and looking give.
+Every version that is not being erased: its files' objects are there with their size (``deep``: with their sha256, or their CRC-32
+where that is all that is known), and the commit that is said to have brought a file holds it. Of one that is being purged some may
+be there, of an erased one none. Every object in the store belongs to a file or to an upload under way. The counters, those of holds
+among them, and the ``newest`` marks are what counting and looking give.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Row, and_, case, func, or_, select, true
 
+from holdfast.assets import hashing
 from holdfast.assets.forming import entry_of
 from holdfast.database import tables as t
-from holdfast.disagreement import Disagreement
-from holdfast.storage.objects.hashing import sha256_of
+from holdfast.disagreement import Disagreement, Remark
+from holdfast.storage.objects.hashing import sums_of
 from holdfast.usage import counting
 
 if TYPE_CHECKING:
@@ -26,9 +28,10 @@ if TYPE_CHECKING:
 BATCH = 500
 
 
-def verify(services: Services, *, deep: bool = False) -> Iterator[Disagreement | int]:
-    """Yields each disagreement, and after each batch the number of files looked at so far (for progress). Raises StoreUnavailable,
-    DatabaseUnavailable. An object that appears or goes while it runs is looked at again before it is called wrong."""
+def verify(services: Services, *, deep: bool = False) -> Iterator[Disagreement | Remark | int]:
+    """Yields each disagreement, after each batch the number of files looked at so far (for progress), and remarks about what could
+    not be looked at. Raises StoreUnavailable, DatabaseUnavailable. An object that appears or goes while it runs is looked at again
+    before it is called wrong."""
     yield from _files(services, deep)
     yield from _orphans(services)
     yield from _counters(services)
@@ -37,8 +40,8 @@ def verify(services: Services, *, deep: bool = False) -> Iterator[Disagreement |
     yield from _usage(services)
 
 
-def _files(services: Services, deep: bool) -> Iterator[Disagreement | int]:
-    seen, last = 0, 0
+def _files(services: Services, deep: bool) -> Iterator[Disagreement | Remark | int]:
+    seen, last, unhashed = 0, 0, 0
     f, v = t.files.c, t.versions.c
     while True:
         statement = (
@@ -54,9 +57,12 @@ def _files(services: Services, deep: bool) -> Iterator[Disagreement | int]:
         for file in batch:
             yield from _file(services, file, deep)
         if not batch:
-            return
+            break
         seen, last = seen + len(batch), batch[-1].id
+        unhashed += sum(file.sha256 is None for file in batch)
         yield seen
+    if unhashed:
+        yield Remark(f"The sha256 of {unhashed} files is not known yet.")
 
 
 def _file(services: Services, file: Row[Any], deep: bool) -> Iterator[Disagreement]:
@@ -68,13 +74,26 @@ def _file(services: Services, file: Row[Any], deep: bool) -> Iterator[Disagreeme
         yield Disagreement("bytes-missing", subject, f"no object {file.object_key}")
     elif size != file.size:
         yield Disagreement("size-differs", subject, f"{size} bytes, registered are {file.size}")
-    elif deep and (found := sha256_of(services.objects, file.object_key)) != file.sha256:
-        yield Disagreement("hash-differs", subject, f"sha256 {found or 'of nothing'}, registered is {file.sha256}")
+    elif deep:
+        yield from _bytes(services, file, subject)
+    if file.sha256 is None:
+        with services.database.read() as connection:
+            told = hashing.mismatches(connection, file)
+        yield from (Disagreement(hashing.MISMATCH, subject, f"when it was to be hashed: {problem}") for problem in told)
     entry = services.versions.entry(file.commit_id, file.workspace, file.path)
     if entry is None:
         yield Disagreement("commit-lacks-file", subject, f"commit {file.commit_id} has nothing at the path")
-    elif entry != entry_of(file):
+    elif replace(entry, sha256=entry.sha256 or file.sha256) != entry_of(file):  # it may have been made before the hash was known
         yield Disagreement("commit-differs", subject, f"commit {file.commit_id} holds {entry.key} of upload {entry.upload_id}")
+
+
+def _bytes(services: Services, file: Row[Any], subject: str) -> Iterator[Disagreement]:
+    sums = sums_of(services.objects, file.object_key)
+    if file.sha256 is not None and (found := sums and sums.sha256) != file.sha256:
+        yield Disagreement("hash-differs", subject, f"sha256 {found or 'of nothing'}, registered is {file.sha256}")
+    elif file.crc32 is not None and (found_crc := sums and sums.crc32) != file.crc32:
+        said = "of nothing" if found_crc is None else f"{found_crc:08x}"
+        yield Disagreement("checksum-differs", subject, f"CRC-32 {said}, registered is {file.crc32:08x}")
 
 
 def _is_being_erased(services: Services, version: int) -> bool:

@@ -18,7 +18,7 @@ from holdfast.cli.progress import Meter, Unit
 if TYPE_CHECKING:
     from socket import socket
 
-    from holdfast.disagreement import Disagreement
+    from holdfast.disagreement import Disagreement, Remark
     from holdfast.settings import Settings
 
 app = typer.Typer()
@@ -146,10 +146,11 @@ def verify(
         report(verify(services, deep=deep), "files", output)
 
 
-def report(found: Iterable[Disagreement | int], things: str, output: Format) -> None:
+def report(found: Iterable[Disagreement | Remark | int], things: str, output: Format) -> None:
     """Lists what a verification finds, as it finds it. ``things`` are what it counts. Raises Failure if anything disagrees."""
-    from holdfast.disagreement import Disagreement
+    from holdfast.disagreement import Disagreement, Remark
 
+    remarks: list[str] = []
     looked_at = wrong = 0
 
     def disagreements() -> Iterator[dict[str, str]]:
@@ -158,12 +159,16 @@ def report(found: Iterable[Disagreement | int], things: str, output: Format) -> 
             if isinstance(one, Disagreement):
                 wrong += 1
                 yield asdict(one)
+            elif isinstance(one, Remark):
+                remarks.append(one.text)
             else:
                 looked_at = one
                 meter.restart(looked_at)
 
     with Meter(things, None, unit=Unit.things) as meter:
         listing(disagreements(), ("problem", "subject", "detail"), output)
+    for remark in remarks:
+        note(remark)
     if wrong:
         raise Failure(f"{looked_at} {things} looked at; {wrong} disagreements.")
     note(f"{looked_at} {things} looked at; nothing disagrees.")

@@ -1,7 +1,8 @@
 """``get``: a file from the server, whole and verified, or not there at all.
 
 What has come so far is kept as ``NAME.<beginning of its sha256>.part``, so that a part is only ever continued with the bytes it is
-a part of. It takes its final name when its sha256 is what the server says.
+a part of. It takes its final name when its sha256 is what the server says. Of a file that the server has not hashed yet only the
+size can be compared, which is said.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import itertools
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -38,14 +40,20 @@ PLAIN = {"Accept-Encoding": "identity"}
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """One file of one version, as its headers describe it. ``sha256`` is hex, ``size`` in bytes."""
+    """One file of one version, as its headers describe it. ``size`` in bytes; ``sha256`` in hex, None where the server has not
+    computed it yet."""
 
     url: str
     params: Mapping[str, str | None]
     filename: str
     size: int
-    sha256: str
+    sha256: str | None
     etag: str
+
+    @property
+    def part(self) -> str:
+        """What an unfinished file of it is called by."""
+        return (self.sha256 or hashlib.sha256(self.etag.encode()).hexdigest())[:12]
 
 
 @app.command()
@@ -65,6 +73,8 @@ def get(
     with logged_in() as api:
         content = describe(api, path("content", asset_path), {"version_id": version, "file": file})
         with Meter(content.filename, content.size) as meter:
+            if content.sha256 is None:
+                meter.note(f"The server has not hashed {content.filename} yet: only its size is verified.")
             if into == "-":
                 _pour(api, content, meter)
                 return
@@ -77,9 +87,9 @@ def describe(api: Api, url: str, params: Mapping[str, str | None]) -> Content:
     """What is to come. Raises Failure when the server does not say enough to verify it."""
     headers = api.head(url, params)
     etag = headers.get("ETag", "")
-    sha256 = etag.strip('"')
-    if len(sha256) != 64 or "Content-Length" not in headers:
-        raise Failure("The server does not say what the file's sha256 is.")
+    if not etag.startswith('"') or "Content-Length" not in headers:
+        raise Failure("The server does not say what the file is to be verified by.")
+    sha256 = found[1] if (found := re.fullmatch('"([0-9a-f]{64})"', etag)) else None
     return Content(url, params, _filename(headers.get("Content-Disposition", "")), int(headers["Content-Length"]), sha256, etag)
 
 
@@ -96,7 +106,7 @@ def _filename(disposition: str) -> str:
 def _fetch(api: Api, content: Content, place: Path, meter: Meter, patience: float) -> None:
     if place.is_file() and place.stat().st_size == content.size and _hash(place).hexdigest() == content.sha256:
         return
-    part = place.with_name(f"{place.name}.{content.sha256[:12]}.part")
+    part = place.with_name(f"{place.name}.{content.part}.part")
     deadline = time.monotonic() + patience
     with _alone(part) as file:
         for attempt in itertools.count(1):
@@ -109,9 +119,9 @@ def _fetch(api: Api, content: Content, place: Path, meter: Meter, patience: floa
                     raise
                 meter.note(f"{failure.message} Continuing in {wait:.0f} s.")
             time.sleep(wait)
-        if sha256 != content.sha256:
+        if wrong := _wrong(content, sha256, part.stat().st_size):
             part.unlink()
-            raise Failure(f"{place.name} came damaged (sha256 {sha256}, not {content.sha256}); nothing was kept.")
+            raise Failure(f"{place.name} came damaged ({wrong}); nothing was kept.")
         part.replace(place)
 
 
@@ -140,15 +150,23 @@ def _continue(api: Api, content: Content, file: IO[bytes], meter: Meter) -> str:
 
 
 def _pour(api: Api, content: Content, meter: Meter) -> None:
-    sha256 = hashlib.sha256()
+    sha256, size = hashlib.sha256(), 0
     with api.open(content.url, content.params, PLAIN) as response:
         for chunk in response.iter_raw():
             sys.stdout.buffer.write(chunk)
             sha256.update(chunk)
+            size += len(chunk)
             meter.advance(len(chunk))
     sys.stdout.buffer.flush()
-    if sha256.hexdigest() != content.sha256:
-        raise Failure(f"{content.filename} came damaged (sha256 {sha256.hexdigest()}, not {content.sha256}).")
+    if wrong := _wrong(content, sha256.hexdigest(), size):
+        raise Failure(f"{content.filename} came damaged ({wrong}).")
+
+
+def _wrong(content: Content, sha256: str, size: int) -> str:
+    """What is wrong with what came; "" for nothing."""
+    if content.sha256 is None:
+        return "" if size == content.size else f"{size} bytes, not {content.size}"
+    return "" if sha256 == content.sha256 else f"sha256 {sha256}, not {content.sha256}"
 
 
 @contextmanager

@@ -5,7 +5,7 @@ rows that say so. A handful of statements, however many versions they are.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -81,10 +81,10 @@ def carry_out(
     workspace: str,
     ids: Collection[int],
     now: datetime,
-    refused: Collection[int],
+    refused: Mapping[int, str],
 ) -> Done:
-    """Does it to the versions with these row ids, which are of one workspace. ``refused``: ids that may not be condemned, as their
-    bytes are not what they should be. To be called in a transaction that holds the run's lease."""
+    """Does it to the versions with these row ids, which are of one workspace. ``refused``: ids that may not be condemned, and
+    the reason. To be called in a transaction that holds the run's lease."""
     asset_ids = sorted(set(connection.scalars(select(versions.c.asset_id).where(among(versions.c.id, ids)))))
     connection.execute(_LOCKED.where(among(assets.c.id, asset_ids)))
     live = [*facts.of_assets(connection, workspace, asset_ids)]
@@ -93,8 +93,8 @@ def carry_out(
     done.skipped.update({STATE_CHANGED: len(ids) - len(ripe)} if len(ids) > len(ripe) else {})
     for version in ripe:
         decision, reason = order.judge(version)
-        if reason is None and version.id in refused:
-            reason = "notVerified"
+        if reason is None:
+            reason = refused.get(version.id)
         if reason is not None or decision is None:
             done.skipped[reason or NOT_DUE] += 1
             continue

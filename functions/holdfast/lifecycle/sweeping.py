@@ -29,7 +29,7 @@ from holdfast.lifecycle.lease import Held, of_sweep
 from holdfast.lifecycle.pace import Pace
 from holdfast.lifecycle.planning import Plan, plan, tripped
 from holdfast.lifecycle.runs import Approval, Cause
-from holdfast.lifecycle.verifying import unfit
+from holdfast.lifecycle.verifying import NOT_HASHED, unfit
 from holdfast.policies import folder, inforce
 from holdfast.policies.due import Facts, Rule
 from holdfast.policies.floors import Floors, below
@@ -258,12 +258,15 @@ def act(
     """One batch of a run, in one transaction under ``lease``; ``pace`` times it, and ``total`` counts it. What is to be condemned
     is hashed before. Raises Unavailable, TakenOver."""
     refused = unfit(services, ids, lease.keep) if order.action is Action.DESTROY else {}
-    for version, problem in refused.items():
-        log.error("version %d is not condemned: %s", version, problem)
+    for version, why in refused.items():
+        log.log(
+            logging.INFO if why.reason == NOT_HASHED else logging.ERROR, "version %d is not condemned: %s", version, why.problem
+        )
+    reasons = {version: why.reason for version, why in refused.items()}
     now = services.clock()
 
     def change(connection: Connection) -> Done:
-        batch = carry_out(connection, order, workspace_id, workspace, ids, now, refused)
+        batch = carry_out(connection, order, workspace_id, workspace, ids, now, reasons)
         so_far = Done(total.items, total.bytes, total.skipped.copy())
         so_far.add(batch)
         runs.note_batch(connection, order.run, workspace_id, batch, so_far)

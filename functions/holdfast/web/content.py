@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
@@ -26,11 +27,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """One stored file. ``size`` in bytes, ``sha256`` in hex, ``modified`` aware; ``inline``: shown instead of saved, where safe."""
+    """One stored file. ``size`` in bytes, ``sha256`` in hex (None while it is not known), ``modified`` aware; ``inline``: shown
+    instead of saved, where safe."""
 
     key: str
     size: int
-    sha256: str
+    sha256: str | None
     content_type: str
     filename: str
     modified: datetime
@@ -38,7 +40,17 @@ class Content:
 
     @property
     def etag(self) -> str:
-        return f'"{self.sha256}"'
+        """The sha256; until it is known, the tag that only this object has."""
+        return self._of_key if self.sha256 is None else f'"{self.sha256}"'
+
+    @property
+    def etags(self) -> tuple[str, ...]:
+        """All that name it: the bytes under a key never change, so what was said before they were hashed stays true."""
+        return tuple(dict.fromkeys((self.etag, self._of_key)))
+
+    @property
+    def _of_key(self) -> str:
+        return f'"object-{hashlib.sha256(self.key.encode()).hexdigest()[:32]}"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,20 +65,20 @@ class Plan:
 def plan(content: Content, method: str, headers: Mapping[str, str]) -> Plan:
     """In the order of RFC 9110, section 13.2.2. Raises PreconditionFailed and RangeUnsatisfiable."""
     if (match := headers.get("if-match")) is not None:
-        if not matches(match, content.etag, weakly=False):
+        if not matches(match, content.etags, weakly=False):
             raise PreconditionFailed("The content is not the one that If-Match names.")
     elif (since := _date(headers.get("if-unmodified-since"))) and _seconds(content.modified) > since:
         raise PreconditionFailed("The content was modified since.")
     if (none := headers.get("if-none-match")) is not None:
-        if matches(none, content.etag, weakly=True):
+        if matches(none, content.etags, weakly=True):
             return Plan(304)
     elif (since := _date(headers.get("if-modified-since"))) and _seconds(content.modified) <= since:
         return Plan(304)
     span = None
     if method == "GET" and "range" in headers:  # for other methods a range is to be ignored (14.2)
-        # Of If-Range's two forms only our tag is surely a strong validator (13.1.5); under any other the whole is sent.
+        # Of If-Range's two forms only a tag of ours is surely a strong validator (13.1.5); under any other the whole is sent.
         condition = headers.get("if-range")
-        if condition is None or condition.strip() == content.etag:
+        if condition is None or condition.strip() in content.etags:
             span = parse_range(headers["range"], content.size)
     if span is None:
         return Plan(200, 0, content.size)
@@ -115,14 +127,14 @@ def _within(first: str, last: str, size: int) -> tuple[int, int] | None:
 _TAG = re.compile(r'\s*(W/)?("[\x21\x23-\x7e\x80-\xff]*")\s*(?:,|$)')
 
 
-def matches(condition: str, etag: str, *, weakly: bool) -> bool:
-    """Whether ``*`` or a list of entity tags names ``etag``, a strong one, by weak or strong comparison (8.8.3.2). What follows a
-    tag that cannot be read names nothing."""
+def matches(condition: str, etags: Collection[str], *, weakly: bool) -> bool:
+    """Whether ``*`` or a list of entity tags names one of ``etags``, strong ones, by weak or strong comparison (8.8.3.2). What
+    follows a tag that cannot be read names nothing."""
     if condition.strip() == "*":
         return True
     position = 0
     while found := _TAG.match(condition, position):
-        if found[2] == etag and (weakly or not found[1]):
+        if found[2] in etags and (weakly or not found[1]):
             return True
         position = found.end()
     return False

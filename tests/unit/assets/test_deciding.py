@@ -40,6 +40,17 @@ def test_who_may_not_upload_any_more_is_refused_before_anything_else() -> None:
     assert refusal(replace(UPLOAD, permitted=False, must_be_new=True), ASSET) == "forbidden"
 
 
+@pytest.mark.parametrize(("sent", "there"), [(None, "a"), ("a", None), (None, None)])
+def test_bytes_that_are_not_hashed_yet_are_equal_to_none(sent: str | None, there: str | None) -> None:
+    version = replace(VERSION, files=(replace(PRIMARY, sha256=there), SIDE))
+    asset = replace(ASSET, head=version, newest_active=version)
+    upload = replace(UPLOAD, files=(replace(PRIMARY, sha256=sent), SIDE))
+    assert isinstance(decide(upload, asset, None, NOW), Publish)
+    adding = replace(ADD, files=(replace(SIDE, sha256=sent),))
+    target = replace(version, files=(PRIMARY, replace(SIDE, sha256=there)))
+    assert isinstance(decide(adding, replace(ASSET, head=target, newest_active=target), None, NOW), Publish)
+
+
 def test_what_the_head_has_and_the_upload_has_not_leaves_the_branch() -> None:
     sent = replace(UPLOAD, files=(replace(PRIMARY, sha256="new"),))
     assert decide(sent, ASSET, None, NOW) == Publish((f"{PATH}/note.txt",), (f"{PATH}/side.txt",), None)

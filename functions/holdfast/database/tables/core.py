@@ -104,7 +104,7 @@ versions = table(
     Column("primary_filename", exact(255), nullable=False),
     Column("content_type", ascii_id(255), nullable=False),
     Column("size", BigInteger, nullable=False),  # of the primary file
-    Column("sha256", ascii_id(64), nullable=False),
+    Column("sha256", ascii_id(64)),  # of the primary file; NULL until its bytes are hashed
     Column("object_key", ascii_id(200), nullable=False),
     Column("file_count", Integer, nullable=False),  # the primary and its associated files
     Column("total_bytes", BigInteger, nullable=False),
@@ -145,11 +145,12 @@ files = table(
     Column("path", exact(700), nullable=False),  # on the branch
     Column("content_type", ascii_id(255), nullable=False),
     Column("size", BigInteger, nullable=False),
-    Column("sha256", ascii_id(64), nullable=False),
+    Column("sha256", ascii_id(64)),  # NULL: the job `hash-file` computes it once the file is published
     Column("version", Id, ForeignKey("versions.id")),  # NULL until it is published
     Column("commit_id", ascii_id(64)),
     Column("stored_at", UtcDateTime, nullable=False),
     Column("replaced_at", UtcDateTime),  # a later file of the same name took its place within the version
+    Column("crc32", BigInteger),  # CRC-32 of the bytes, as the store vouched for it when they were complete; NULL: it did not
     UniqueConstraint("upload_id", "position"),
     Index(None, "version", "position"),
     Index("ix_files_path", "workspace_id", "path", "id"),
@@ -236,7 +237,7 @@ commit_entries = table(
     Column("path", exact(1024), nullable=False),
     Column("object_key", ascii_id(200)),  # NULL: the commit removes the path
     Column("size", BigInteger),
-    Column("sha256", ascii_id(64)),
+    Column("sha256", ascii_id(64)),  # NULL also where it was not known yet: a commit stays as it was made
     Column("content_type", ascii_id(255)),
     Column("upload_id", ascii_id(32)),
 )

@@ -16,7 +16,7 @@ erasures = table(
     Column("version_id", ascii_id(64), nullable=False),
     Column("object_key", ascii_id(200), nullable=False, unique=True),
     Column("size", BigInteger, nullable=False),
-    Column("sha256", ascii_id(64), nullable=False),
+    Column("sha256", ascii_id(64)),  # NULL: it was not known when the purge began
     Column("state", ascii_id(16), nullable=False),  # pending → gone (from the store's interface) → erased (from its disks, too)
     Column("trace", JSON(none_as_null=True)),  # where its bytes were, as the store's compactor knows it; NULL: not yet looked up
     Column("found", Boolean),  # whether there was an object when it was to be deleted; NULL: not yet looked at
@@ -44,6 +44,6 @@ verifications = table(
     "verifications",
     Column("version", Id, ForeignKey("versions.id"), primary_key=True, autoincrement=False),  # its last one
     Column("at", UtcDateTime, nullable=False),
-    Column("mode", ascii_id(16), nullable=False),  # hashed | skipped (not in the sample, or switched off)
+    Column("mode", ascii_id(16), nullable=False),  # hashed | unhashed (no sha256 yet) | skipped (not in the sample, or off)
     Column("problem", Text),  # NULL: the bytes are what they were
 )

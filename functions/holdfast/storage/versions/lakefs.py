@@ -11,6 +11,8 @@ idempotency key. So ``commit`` writes the operation into the commit's metadata, 
 An entry's metadata holds its upload_id and key. lakeFS takes two entries for equal when size, checksum, content type and metadata
 are (the address does not count, and the first stays); with the key among them, equal entries have equal addresses, so the key in
 what a difference shows is the address's, too.
+
+lakeFS takes no entry without a checksum. One whose sha256 is not known yet gets ``UNHASHED`` and its upload_id instead.
 """
 
 from __future__ import annotations
@@ -34,6 +36,9 @@ OPERATION: Final = "holdfast_operation"
 LOOK_BACK: Final = 100
 """How many commits back an operation is looked for. Whoever takes a branch over settles his predecessor's operation before he
 commits anything, so only a committer that lost its lease can have put commits on top of it, and each such one stops after one."""
+
+UNHASHED: Final = "unhashed-"
+"""What a checksum begins with that says nothing about the bytes."""
 
 PATH_LIMIT: Final = 1024
 """Bytes of a path that lakeFS takes."""
@@ -140,10 +145,9 @@ class LakeFSVersions:
 
     def _stage_one(self, branch: str, entry: Entry) -> None:
         metadata = {"upload_id": entry.upload_id, "key": entry.key}
+        stat = Stat(entry.size, entry.sha256 or UNHASHED + entry.upload_id, entry.content_type, metadata)
         try:
-            self._api.stage(
-                branch, entry.path, self._address(entry.key), Stat(entry.size, entry.sha256, entry.content_type, metadata)
-            )
+            self._api.stage(branch, entry.path, self._address(entry.key), stat)
         except Refusal as refusal:
             about_entry = 400 <= refusal.status < 500 and refusal.status not in OTHERS_FAULT
             if about_entry and "physical address" not in refusal.message:  # that one is about our configuration
@@ -201,7 +205,8 @@ class LakeFSVersions:
         key = stat.metadata["key"]
         if stat.address not in (None, self._address(key)):
             return None
-        return Entry(path, key, stat.size, stat.checksum, stat.content_type, stat.metadata["upload_id"])
+        sha256 = None if stat.checksum.startswith(UNHASHED) else stat.checksum
+        return Entry(path, key, stat.size, sha256, stat.content_type, stat.metadata["upload_id"])
 
     def _address(self, key: str) -> str:
         return f"{self._storage}/{key}"

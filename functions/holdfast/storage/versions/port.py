@@ -33,8 +33,8 @@ class Entry:
     """The object's key in the objects port."""
     size: int
     """In bytes."""
-    sha256: str
-    """Hex."""
+    sha256: str | None
+    """Hex; None where it was not known when the entry was committed, and in that commit it stays None."""
     content_type: str
     upload_id: str
     """Of the intent that brought it. Makes equal bytes of two uploads two different entries."""
