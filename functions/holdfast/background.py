@@ -31,6 +31,9 @@ from holdfast.lifecycle.scheduling import LOOK_SECONDS, MOUNT_SECONDS, look, tic
 from holdfast.monitoring import metrics
 from holdfast.services import Services
 from holdfast.stopping import asked_to_stop
+from holdfast.uploads import completing, finishing
+from holdfast.uploads import ending as uploads_ending
+from holdfast.uploads import upkeep as uploads_upkeep
 
 
 def _erase(services: Services, job: Job) -> None:
@@ -57,8 +60,18 @@ def _release_hold(services: Services, job: Job) -> None:
     releasing.go_on(services, **job.payload)
 
 
+def _finish_upload(services: Services, job: Job) -> None:
+    finishing.again(services, job.payload["upload_id"])
+
+
+def _erase_session(services: Services, job: Job) -> None:
+    uploads_ending.erase(services, dict(job.payload))
+
+
 HANDLERS: Mapping[str, Handler] = {
     erasing.KIND: _erase,
+    completing.KIND: _finish_upload,
+    uploads_ending.KIND: _erase_session,
     hashing.KIND: _hash,
     ending.CONDEMN: _condemn,
     placing.KIND: _place_hold,
@@ -94,7 +107,7 @@ def _round(services: Services) -> Reconciled:
     reconciled = reconcile(services)
     releasing.release_due(services)
     ending.resume(services)
-    for subject in (identity_upkeep, assets_upkeep, jobs_upkeep, lifecycle_upkeep):
+    for subject in (identity_upkeep, assets_upkeep, jobs_upkeep, lifecycle_upkeep, uploads_upkeep):
         subject.clean(services)
     sweep_own(services)
     retention.clean(services)

@@ -113,6 +113,16 @@ class Settings(BaseSettings):
     link_minutes: int = Field(20, ge=1, le=7 * 24 * 60, description="How long a link to content holds, in minutes.")
     max_file_bytes: int = Field(5 * 2**40, ge=0, description="Largest file, in bytes, where the workspace sets no other.")
     default_quota_bytes: int | None = Field(None, ge=0, description="Quota of a new workspace, in bytes. Empty: none.")
+    upload_expiry: int = Field(
+        86_400, ge=60, description="Seconds after its last byte for which an unfinished upload can be gone on with."
+    )
+    upload_chunk: int = Field(
+        768 * 1024,
+        ge=64 * 1024,
+        le=64 * 2**20,
+        description="Bytes of a chunk of the chunk API. The default passes proxies that take 1 MiB; one chunk is held in memory.",
+    )
+    upload_sessions: int = Field(1000, ge=1, le=100_000, description="Most unfinished uploads of one user.")
     max_files: int = Field(100, ge=1, le=1000, description="Most files in one upload.")
     undo_days: int = Field(7, ge=0, le=3650, description="Days for which a destroyed version can be restored.")
     policies: Path | None = Field(

@@ -57,7 +57,7 @@ MAY: dict[str, set[str]] = {
     "write": {*LOOK, "read data", "head data", "read a check", "write data", "write data in parts", "give up parts"}
     | {"write a check", "delete a check"},
     "sweep": {*LOOK, "read data", "head data"},
-    "worker": ERASE,
+    "worker": {*ERASE, "write data", "write data in parts"},
     "purge": ERASE,
     "lakefs": {*LOOK, "read data", "head data", "read lakeFS's files", "write lakeFS's files"},
     "bucket": {"list", "head the bucket", "make the bucket"},

@@ -9,6 +9,7 @@ from datetime import timedelta
 from functools import cache
 from typing import Any
 
+import httpx
 import jwt
 from sqlalchemy import insert, select, update
 
@@ -21,6 +22,7 @@ from holdfast.lifecycle.sweeping import sweep
 from holdfast.policies import folder
 from holdfast.policies.model import AssetPolicy
 from holdfast.policies.report import Action
+from holdfast.uploads import chunks
 from tests.asgi import Http
 from tests.behaviour.moments import bearer
 from tests.stacks import Stack, User
@@ -37,7 +39,9 @@ def _hashed() -> str:
 @dataclass(frozen=True)
 class Tenant:
     """``active``, ``archived`` and ``destroyed`` are versions' metadata; the paths are the same in every workspace. ``run`` is the
-    id of a run of ``policy``, which archived something. ``hold`` is active, and covers nothing yet."""
+    id of a run of ``policy``, which archived something. ``hold`` is active, and covers nothing yet. ``file`` came in chunks, is
+    public and archived. Of uploads that are under way: ``begun`` has nothing yet, ``sent`` all that it is to have, and ``stuck`` is
+    complete and was not finished."""
 
     admin: User
     member: User
@@ -47,12 +51,16 @@ class Tenant:
     policy: AssetPolicy
     run: int
     hold: dict[str, Any]
+    file: dict[str, Any]
+    begun: str
+    sent: str
+    stuck: str
 
     @property
     def private(self) -> list[str]:
         """What nobody else may ever read."""
         ids = [version["version_id"] for version in (self.active, self.archived, self.destroyed)]
-        return [*ids, self.hold["id"], self.admin.branch, self.member.account.username, self.active["sha256"]]
+        return [*ids, self.hold["id"], self.file["id"], self.admin.branch, self.member.account.username, self.active["sha256"]]
 
 
 def settle(stack: Stack, http: Http, name: str) -> Tenant:
@@ -83,7 +91,33 @@ def settle(stack: Stack, http: Http, name: str) -> Tenant:
     wanted = {"matter": f"{name}'s matter", "reason": "a reason", "selector": {"paths": ["image/**"]}}
     placed = http.post("/holds", headers=who, json=wanted)
     assert placed.status_code == 201, placed.text
-    return Tenant(admin, member, active, archived, destroyed, policy, swept(stack, policy), placed.json())
+    whole = in_chunks(http, who, f"{name}'s chunk".encode())
+    assert whole.status_code == 200, whole.text
+    file = whole.json()["data"]
+    stepped("filearchive", file)
+    ids = [in_chunks(http, who, b"content", last).json()["data"]["upload_id"] for last in UNDER_WAY]
+    values = {"filename": f"{name}.txt", "details": {}, "kept": True}
+    chunks.complete(stack.own, stack.own.tokens.verify(admin.token), ids[-1], count=1, size=7, values=values)
+    run = swept(stack, policy)
+    return Tenant(admin, member, active, archived, destroyed, policy, run, placed.json(), file, *ids)
+
+
+UNDER_WAY = ("init", "chunk", "chunk")
+"""The last step of each."""
+
+
+def in_chunks(http: Http, who: dict[str, str], content: bytes, last: str = "complete") -> httpx.Response:
+    """A file as 001's clients send one, in a single chunk: the reply to the ``last`` step, or to the first that is refused."""
+    reply = http.post("/api/v1/file/upload/init/", headers=who)
+    if reply.is_error or last == "init":
+        return reply
+    upload = {"upload_id": reply.json()["data"]["upload_id"]}
+    chunk = {**upload, "chunk_index": "0", "chunk_size": str(len(content))}
+    reply = http.post("/api/v1/file/upload/chunk/", headers=who, data=chunk, files={"file": ("blob", content)})
+    if last == "chunk" or reply.is_error:
+        return reply
+    whole = {**upload, "total_chunks": "1", "total_size": str(len(content)), "file_extension": "txt", "content_type": "text/plain"}
+    return http.post("/api/v1/file/upload/complete/", headers=who, data={**whole, "filename": f"{content.hex()[:40]}.txt"})
 
 
 def policy_of(name: str) -> AssetPolicy:

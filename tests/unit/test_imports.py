@@ -35,6 +35,8 @@ FUNCTIONS: dict[str, tuple[str, str, set[str]]] = {
     "content": ("GET", "/content/image/jpg/test", STORE),
     "delfile": ("POST", f"/delfile/{VERSION}", SQL),
     "docs": ("GET", "/docs", NOTHING),
+    "file": ("GET", "/api/v1/file/all", ALL),
+    "file_upload": ("POST", "/api/v1/file/upload/init/", ALL),
     "filearchive": ("POST", f"/filearchive/{VERSION}", SQL),
     "filedownload": ("GET", f"/filedownload/{VERSION}", STORE),
     "filerestore": ("POST", f"/filerestore/{VERSION}", SQL),

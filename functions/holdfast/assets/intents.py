@@ -19,7 +19,7 @@ import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
@@ -69,6 +69,15 @@ class Wishes:
     labels: dict[str, str] | None = None
 
 
+class Owner(Protocol):
+    """Whose an intent is: an ``Actor``, or a row that says so."""
+
+    @property
+    def workspace_id(self) -> int: ...
+    @property
+    def user_id(self) -> int: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Opening:
     """An intent to be opened. ``kind`` is ``UPLOAD`` or ``ADD_FILES``; ``asset_path`` the one that files are added to."""
@@ -86,7 +95,7 @@ class Storing:
     active one."""
 
     upload_id: str
-    actor: Actor
+    actor: Owner
     asset_path: str
     files: Sequence[StoredFile]
     wishes: Wishes = Wishes()
@@ -112,7 +121,8 @@ def begin_all(connection: Connection, openings: Sequence[Opening], now: datetime
     beat = connection.scalar(select(db_now()))  # as a value: the driver joins rows into one INSERT only if all are placeholders
     begun, rows = [], []
     for opening in openings:
-        row = _opened(opening, now, beat)
+        of = opening
+        row = _opened(of.actor, of.kind, of.asset_path, of.must_be_new, of.idempotency_key, now, beat)
         if opening.idempotency_key is None:
             rows.append(row)
             begun.append(Begun(row["upload_id"], replay=False))
@@ -123,17 +133,28 @@ def begin_all(connection: Connection, openings: Sequence[Opening], now: datetime
     return begun
 
 
-def _opened(opening: Opening, now: datetime, beat: datetime | None) -> dict[str, Any]:
+def arrive(connection: Connection, storing: Storing, *, must_be_new: bool, now: datetime) -> None:
+    """An upload whose bytes came another way and are all in the store: its intent is stored from the beginning."""
+    opened = _opened(storing.actor, UPLOAD, "", must_be_new, None, now, db_now())
+    marked = _marked(storing)
+    upload_id = marked.pop("of_upload")
+    connection.execute(insert(intents).values({**opened, **marked, "upload_id": upload_id, "state": "stored"}))
+    connection.execute(insert(files), _registered(storing, now))
+
+
+def _opened(
+    owner: Owner, kind: str, asset_path: str, must_be_new: bool, idempotency_key: str | None, now: datetime, beat: Any
+) -> dict[str, Any]:
     return {
         "upload_id": secrets.token_hex(16),
-        "workspace_id": opening.actor.workspace_id,
-        "user_id": opening.actor.user_id,
-        "kind": opening.kind,
+        "workspace_id": owner.workspace_id,
+        "user_id": owner.user_id,
+        "kind": kind,
         "state": "open",
-        "asset_path": opening.asset_path,
+        "asset_path": asset_path,
         "primary_filename": "",
-        "must_be_new": opening.must_be_new,
-        "idempotency_key": opening.idempotency_key,
+        "must_be_new": must_be_new,
+        "idempotency_key": idempotency_key,
         "reserved": 1,
         "heartbeat_at": beat,
         "created_at": now,

@@ -54,9 +54,20 @@ class Links:
         self._secret = secret
         self._minutes = minutes
 
-    def make(self, objects: Objects, workspace: str, version: Linked, file: Target, base_url: str, now: datetime) -> str:
-        """A link to a file of a readable version. ``base_url`` is our own public address, without a slash at the end."""
-        until = now + timedelta(minutes=self._minutes)
+    def make(
+        self,
+        objects: Objects,
+        workspace: str,
+        version: Linked,
+        file: Target,
+        base_url: str,
+        now: datetime,
+        *,
+        minutes: int | None = None,
+    ) -> str:
+        """A link to a file of a readable version. ``base_url`` is our own public address, without a slash at the end. ``minutes``:
+        how long it holds at most, if that is less than the setting says."""
+        until = now + timedelta(minutes=min(self._minutes, minutes or self._minutes))
         ends = expires(version)
         if ends is not None and ends < until:
             until = ends
@@ -78,6 +89,15 @@ class Links:
         if now >= datetime.fromtimestamp(int(given[3]), UTC):  # signed, so it is a number
             raise Forbidden("The link has expired.", slug="link-expired")
         return given[0]
+
+    def lasting(self, name: str) -> str:
+        """The signature of what may be had for ever by whoever has it, as long as it is there and its owner lets it."""
+        return self._sign(("lasting", name))
+
+    def check_lasting(self, name: str, signature: str) -> None:
+        """Raises Forbidden unless the signature is ours."""
+        if not hmac.compare_digest(self.lasting(name).encode(), signature.encode("utf-8", "replace")):
+            raise Forbidden("The link is not one of ours, or was changed.", slug="bad-link")
 
     def _sign(self, parts: tuple[str, ...]) -> str:
         text = json.dumps(parts, ensure_ascii=False)  # unlike joined text, it tells where each part ends

@@ -35,7 +35,9 @@ _PROBLEM = {
 }
 
 
-class _SecuredRouter(APIRouter):
+class SecuredRouter(APIRouter):
+    """See ``secured_router``."""
+
     def add_api_route(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         extra = {"security": [{SCHEME: []}], **(options.pop("openapi_extra", None) or {})}
         options["responses"] = {**problems_of(401, 403), **(options.get("responses") or {})}
@@ -44,7 +46,7 @@ class _SecuredRouter(APIRouter):
 
 def secured_router() -> APIRouter:
     """A router all of whose operations say that they need a token. They ask for it with ``holdfast.web.auth.claims``."""
-    return _SecuredRouter()
+    return SecuredRouter()
 
 
 def gives(example: Any, schema: dict[str, Any] | None = None) -> dict[int | str, dict[str, Any]]:

@@ -24,6 +24,7 @@ from holdfast.database.tables.erasures import compactions, erasures, verificatio
 from holdfast.database.tables.holds import hold_versions, holds
 from holdfast.database.tables.runs import policies, run_items, run_workspaces, runs
 from holdfast.database.tables.seals import audit_chains, audit_seals, audit_unseen
+from holdfast.database.tables.uploads import upload_parts, upload_pieces, upload_sessions
 from holdfast.database.tables.usage import usage
 
 __all__ = [
@@ -53,6 +54,9 @@ __all__ = [
     "run_workspaces",
     "runs",
     "strays",
+    "upload_parts",
+    "upload_pieces",
+    "upload_sessions",
     "usage",
     "users",
     "verifications",

@@ -1,0 +1,147 @@
+"""``/api/v1/file/…``: files that came in chunks, as 001 and 003 know them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from holdfast.errors import Invalid
+from holdfast.uploads import records
+from holdfast.web import envelope, paging
+from holdfast.web.auth import claims
+from holdfast.web.described import problems_of
+from holdfast.web.origin import base_url
+
+router = envelope.enveloped_router()
+
+HEADER = "x-file-credential"
+"""A private file's credential as a JSON object. In the query, as 001 has it, it works too; no log shows a query."""
+
+FileId = Annotated[str, Path(min_length=1, max_length=64)]
+_CREDENTIAL = {
+    "parameters": [
+        {
+            "name": "X-File-Credential",
+            "in": "header",
+            "required": False,
+            "schema": {"type": "string"},
+            "description": "A private file's credential, a JSON object. Its pairs may come as the query instead.",
+        }
+    ]
+}
+
+
+def _credential(request: Request) -> str | None:
+    if (given := request.headers.get(HEADER)) is not None:
+        return records.credential(records.json_object("X-File-Credential", given))
+    pairs = request.query_params.multi_items()
+    if len({name for name, _ in pairs}) != len(pairs):
+        raise Invalid("A pair of the credential came twice.", field="credential")
+    return records.credential(dict(pairs))
+
+
+@router.get(
+    "/api/v1/file/get/{file_id}",
+    operation_id="file_get",
+    summary="A file, with a fresh link to it",
+    responses=problems_of(400, 404, 410, 422),
+    openapi_extra=_CREDENTIAL,
+)
+async def get(request: Request, file_id: FileId) -> Response:
+    who, state = claims(request), request.app.state
+    found = await state.threads.run(records.get, state.services, who, file_id, _credential(request), base_url(request))
+    return envelope.success(found)
+
+
+@router.get(
+    "/api/v1/file/status/{file_id}",
+    operation_id="file_status",
+    summary="How far an upload is: PENDING, STARTED, SUCCESS or FAILURE",
+    responses=problems_of(400, 404, 422),
+    openapi_extra=_CREDENTIAL,
+)
+async def status(request: Request, file_id: FileId) -> Response:
+    who, state = claims(request), request.app.state
+    return envelope.success(await state.threads.run(records.status, state.services, who, file_id, _credential(request)))
+
+
+@router.get(
+    "/api/v1/file/all",
+    operation_id="file_all",
+    summary="Files of the workspace, the newest first",
+    responses=problems_of(422),
+)
+async def everything(
+    request: Request,
+    cursor: paging.Cursor = None,
+    limit: paging.Limit = 100,
+    user_id: Annotated[str | None, Query(max_length=64, description="Only files of that user_id.")] = None,
+) -> Response:
+    return await _page(request, cursor, limit, None, user_id)
+
+
+@router.get(
+    "/api/v1/file/appointment/{appointment_id}",
+    operation_id="file_appointment",
+    summary="Files of a group, the newest first",
+    responses=problems_of(400, 422),
+)
+async def of_appointment(
+    request: Request,
+    appointment_id: Annotated[str, Path(min_length=1, max_length=64)],
+    cursor: paging.Cursor = None,
+    limit: paging.Limit = 100,
+) -> Response:
+    return await _page(request, cursor, limit, appointment_id, None)
+
+
+async def _page(request: Request, cursor: str | None, limit: int, appointment_id: str | None, owner: str | None) -> Response:
+    who, state = claims(request), request.app.state
+    bound = {"appointment_id": appointment_id, "owner": owner}
+    before = paging.decode(cursor, bound, (int,))[0] if cursor else None
+    items, following = await state.threads.run(
+        records.listed,
+        state.services,
+        who,
+        base_url(request),
+        before=before,
+        limit=limit,
+        appointment_id=appointment_id,
+        owner=owner,
+    )
+    next_cursor = None if following is None else paging.encode((following,), bound)
+    return envelope.success(items, next_cursor=next_cursor)
+
+
+@router.delete(
+    "/api/v1/file/{file_id}",
+    operation_id="file_delete",
+    summary="Cancel an upload, or archive and destroy what came of it",
+    responses=problems_of(400, 404, 409, 410, 422, 423),
+    openapi_extra=_CREDENTIAL,
+)
+async def delete(request: Request, file_id: FileId) -> Response:
+    who, state = claims(request), request.app.state
+    await state.threads.run(records.remove, state.services, who, file_id, _credential(request))
+    return envelope.success(None, "The file is deleted.")
+
+
+_public = APIRouter(route_class=envelope.EnvelopeRoute)
+
+
+@_public.get(
+    "/api/v1/file/link/{file_id}",
+    operation_id="file_link",
+    summary="A public file by its lasting link: leads to one of a few minutes",
+    responses={307: {"description": "To the file"}, **problems_of(400, 403, 404, 410, 422)},
+)
+async def link(request: Request, file_id: FileId, signature: Annotated[str, Query(min_length=1, max_length=128)]) -> Response:
+    state = request.app.state
+    url = await state.threads.run(records.public_link, state.services, file_id, signature, base_url(request))
+    return RedirectResponse(url, 307, headers={"Cache-Control": "no-store"})
+
+
+router.include_router(_public)

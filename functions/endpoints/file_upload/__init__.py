@@ -1,0 +1,2 @@
+EXTRAS = ("sql", "s3", "lakefs")
+ROLE = "write"

@@ -1,0 +1,243 @@
+"""Chunks of one size in any order, as 001 and 003 send them: to any process, several at once, and again if need be.
+
+A chunk counts when all of it came and is what was said; before that nothing of the session is touched, so a chunk that is sent
+again and breaks off harms none. Chunks that are not enough for a part are pieces; who brings the last one of a group joins it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, Row, select, update
+
+from holdfast.database.tables import upload_parts, upload_pieces
+from holdfast.database.tables import upload_sessions as s
+from holdfast.errors import Conflict, Invalid, TooLarge
+from holdfast.failpoints import hit
+from holdfast.identity.access import Claims
+from holdfast.storage.objects import Part
+from holdfast.uploads import assembly, completing, cutting, finishing, pieces, sessions
+
+if TYPE_CHECKING:
+    from holdfast.services import Services
+
+SHOWN = 100
+"""Numbers of chunks in a message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """What is safe of a session under one index. ``joined``: in a part with others, and cannot be replaced any more."""
+
+    index: int
+    size: int
+    sha256: str
+    joined: bool
+
+
+def receive(
+    services: Services,
+    claims: Claims,
+    upload_id: str,
+    index: int,
+    data: bytes,
+    *,
+    said: int | None = None,
+    promised: str | None = None,
+) -> None:
+    """Takes one chunk, which counts when this returns. ``said``: its size as the client said it; ``promised``: its sha256 (hex).
+    Blocks. Raises Unauthenticated, Forbidden, NotFound, Gone, Conflict, Invalid, TooLarge, Unavailable: then everything is as it
+    was."""
+    session = look(services, claims, upload_id, index, said)
+    if len(data) > session.chunk_size:
+        raise too_long(session)
+    if not data:
+        raise Invalid("The chunk is empty.", slug="empty-chunk", field="file")
+    if said is not None and said not in (len(data), session.chunk_size):
+        raise Invalid(f"The chunk has {len(data)} bytes, not {said}.", slug="size-mismatch", field="chunk_size")
+    digest = sha256(data).hexdigest()
+    if promised is not None and promised != digest:
+        raise Invalid("The chunk does not have the sha256 that was said.", slug="sha256-mismatch", field="chunk_sha256")
+    _keep(services, session, index, memoryview(data), digest)
+
+
+def too_long(session: Row[Any]) -> Invalid:
+    return Invalid(f"A chunk has at most {session.chunk_size} bytes.", slug="chunk-too-large", limit=session.chunk_size)
+
+
+def look(services: Services, claims: Claims, upload_id: str, index: int, said: int | None) -> Row[Any]:
+    """The session, if it may take a chunk of that index and size now. Blocks. Raises as ``receive`` does."""
+    with services.database.read() as connection:
+        actor, session = sessions.find(connection, claims, upload_id)
+    sessions.check_open(session, services.clock())
+    if session.kind != sessions.CHUNKS:
+        raise Conflict("The upload takes no chunks.", slug="other-kind")
+    if not 0 <= index < cutting.most_chunks(session.chunk_size):
+        most = cutting.most_chunks(session.chunk_size)
+        raise Invalid(f"chunk_index is from 0 to {most - 1}.", field="chunk_index")
+    if said is not None and not 0 < said <= session.chunk_size:
+        raise too_long(session)
+    limit = sessions.largest(services, actor)
+    if index * session.chunk_size >= limit:
+        raise TooLarge(f"The file is larger than {limit} bytes, the most that is allowed here.", limit=limit)
+    return session
+
+
+def _keep(services: Services, session: Row[Any], index: int, content: memoryview, digest: str) -> None:
+    """In a thread: what came becomes part of the session."""
+    with services.database.read() as connection:
+        there = {chunk.index: chunk for chunk in held(connection, session, [index])}
+    if (known := there.get(index)) is not None:
+        if known.sha256 == digest:
+            return
+        if known.joined:
+            raise differs(index)
+    if cutting.group(session.chunk_size) == 1:
+        _keep_part(services, session, index, content, replaces=known is not None)
+        return
+    written = pieces.write(services, session.upload_id, index, content)
+    some = _keep_piece(services, session, index, written)
+    if some:
+        number = index // cutting.group(session.chunk_size)
+        size = sum(piece.size for piece in some)
+        finishing.joined(services, session, some, number + 1, number * cutting.group(session.chunk_size) * session.chunk_size, size)
+
+
+def _keep_part(services: Services, session: Row[Any], index: int, content: memoryview, *, replaces: bool) -> None:
+    """The chunk is a part. What is there under its number stops counting before it is replaced."""
+    if replaces:
+        services.database.write(lambda connection: pieces.forget(connection, session.upload_id, index + 1))
+    name = assembly.opened(services, session)
+    key, offset = assembly.key(session.upload_id), index * session.chunk_size
+    writer = services.objects.part(key, name, index + 1, offset, len(content))
+    writer.feed(content)
+    try:
+        part = writer.finish()
+    except BaseException:
+        writer.abort()
+        raise
+    hit("session.part.before")
+    services.database.write(lambda connection: _count(services, connection, session, part))
+    hit("session.part.after")
+
+
+def _count(services: Services, connection: Connection, session: Row[Any], part: Part) -> None:
+    _still_open(services, connection, session)
+    pieces.replace(connection, session.upload_id, part)
+
+
+def _still_open(services: Services, connection: Connection, session: Row[Any]) -> None:
+    """Locks the session's row, and says that something came. Raises Conflict when it takes no more."""
+    expires = sessions.expiry(services, services.clock())
+    mine = update(s).where(*sessions.state_is(session.upload_id, "open")).values(expires_at=expires)
+    if not connection.execute(mine).rowcount:
+        raise Conflict("The upload is complete, or was ended.", slug="upload-complete")
+
+
+def _keep_piece(services: Services, session: Row[Any], index: int, written: dict[str, Any]) -> list[Row[Any]]:
+    """The piece counts, in the place of an earlier one of its index. Returns those of its group if that is complete now: whoever
+    gets them joins them. Raises Conflict."""
+    many = cutting.group(session.chunk_size)
+    first = index // many * many
+    p = upload_pieces.c
+
+    def act(connection: Connection) -> list[Row[Any]]:
+        _still_open(services, connection, session)
+        there = connection.execute(
+            select(upload_pieces)
+            .where(p.upload_id == session.upload_id, p.state.in_(pieces.SAFE), p.position >= first, p.position < first + many)
+            .order_by(p.position)
+        ).all()
+        if (earlier := next((piece for piece in there if piece.position == index), None)) is not None:
+            if earlier.sha256 == written["sha256"]:  # two requests with the chunk at once: the other was first
+                pieces.drop(connection, written)
+                return []
+            if earlier.state != "kept":
+                raise differs(index)
+            pieces.joined(connection, [earlier], "replaced")
+        pieces.keep(connection, written)
+        group = connection.execute(
+            select(upload_pieces)
+            .where(p.upload_id == session.upload_id, p.state == "kept", p.position >= first, p.position < first + many)
+            .order_by(p.position)
+        ).all()
+        if len(group) < many or any(piece.size != session.chunk_size for piece in group):
+            return []
+        pieces.joined(connection, group, "joining")
+        return list(group)
+
+    hit("session.kept.before")
+    some = services.database.write(act)
+    hit("session.kept.after")
+    return some
+
+
+def differs(index: int) -> Conflict:
+    return Conflict(f"Chunk {index} was sent before, with other bytes.", slug="chunk-differs", chunk_index=index)
+
+
+def held(connection: Connection, session: Row[Any], indexes: Sequence[int] | None = None) -> list[Chunk]:
+    """Chunks that are safe, by index; only those of ``indexes``, unless that is None."""
+    if cutting.group(session.chunk_size) == 1:
+        q = upload_parts.c
+        found = select(upload_parts).where(q.upload_id == session.upload_id).order_by(q.number)
+        if indexes is not None:
+            found = found.where(q.number.in_([index + 1 for index in indexes]))
+        return [Chunk(row.number - 1, row.size, row.sha256, joined=False) for row in connection.execute(found)]
+    p = upload_pieces.c
+    query = select(upload_pieces).where(p.upload_id == session.upload_id, p.state.in_(pieces.SAFE)).order_by(p.position)
+    if indexes is not None:
+        query = query.where(p.position.in_(indexes))
+    return [Chunk(row.position, row.size, row.sha256, row.state != "kept") for row in connection.execute(query)]
+
+
+def complete(services: Services, claims: Claims, upload_id: str, *, count: int, size: int, values: dict[str, Any]) -> Row[Any]:
+    """All ``count`` chunks, ``size`` bytes together, have been sent: the session is complete, with ``values`` for its columns. A
+    session that is complete already is returned as it is. Blocks. Raises as ``receive`` does, and Conflict (chunks-missing) with
+    the indexes that have to be sent, Invalid when their sizes make no file of ``size`` bytes."""
+    now = services.clock()
+
+    def act(connection: Connection) -> Row[Any]:
+        actor, session = sessions.find(connection, claims, upload_id, lock=True)
+        if session.state not in {"open", *sessions.ENDED}:
+            return session
+        sessions.check_open(session, now)
+        if session.kind != sessions.CHUNKS:
+            raise Conflict("The upload takes no chunks.", slug="other-kind")
+        check(session.chunk_size, held(connection, session), count, size)
+        most = sessions.largest(services, actor)
+        if size > most:
+            raise TooLarge(f"The file is larger than {most} bytes, the most that is allowed here.", limit=most)
+        done = {"state": "completing", "length": size, "chunk_count": count, "epoch": session.epoch + 1, **values}
+        connection.execute(update(s).where(s.c.upload_id == upload_id).values(done))
+        completing.request(connection, upload_id)
+        return connection.execute(select(s).where(s.c.upload_id == upload_id)).one()
+
+    hit("session.complete.before")
+    completed = services.database.write(act)
+    hit("session.complete.after")
+    return completed
+
+
+def check(chunk_size: int, there: Sequence[Chunk], count: int, size: int) -> None:
+    """Whether the chunks are a file of ``size`` bytes. Pure. Raises Conflict, Invalid."""
+    known = {chunk.index: chunk for chunk in there}
+    missing = [index for index in range(min(count, len(known) + SHOWN)) if index not in known][:SHOWN]
+    if missing:
+        raise Conflict(f"{len(missing)} or more chunks are missing: send them again.", slug="chunks-missing", missing=missing)
+    more = sorted(index for index in known if index >= count)[:SHOWN]
+    if more:
+        raise Invalid(f"total_chunks is {count}, and chunk {more[0]} was sent.", slug="count-mismatch", field="total_chunks")
+    short = [index for index in range(count - 1) if known[index].size != chunk_size][:SHOWN]
+    if short:
+        raise Invalid(
+            f"All chunks but the last have {chunk_size} bytes; chunk {short[0]} has {known[short[0]].size}. Send it again.",
+            slug="chunk-too-small",
+            chunks=short,
+        )
+    total = sum(chunk.size for chunk in there)
+    if total != size:
+        raise Invalid(f"The chunks have {total} bytes together, not {size}.", slug="size-mismatch", field="total_size")

@@ -1,0 +1,40 @@
+"""The last byte has come: from here the session needs its client no more."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Connection, update
+
+from holdfast.database.tables import upload_sessions as s
+from holdfast.failpoints import hit
+from holdfast.jobs import queue
+from holdfast.uploads.sessions import state_is
+
+if TYPE_CHECKING:
+    from holdfast.services import Services
+
+KIND = "finish-upload"
+LATER = 30
+"""Seconds after which the job looks whether the request that brought the last byte has finished the upload, or died."""
+
+
+def complete(services: Services, upload_id: str, epoch: int) -> bool:
+    """Marks the session complete, unless a later writer took it over; whether it is. Blocks."""
+
+    def act(connection: Connection) -> bool:
+        done = update(s).where(*state_is(upload_id, "open"), s.c.epoch == epoch).values(state="completing")
+        if not connection.execute(done).rowcount:
+            return False
+        request(connection, upload_id)
+        return True
+
+    hit("session.complete.before")
+    completed = services.database.write(act)
+    hit("session.complete.after")
+    return completed
+
+
+def request(connection: Connection, upload_id: str) -> None:
+    """In the transaction that marks it: the job that finishes it should nobody else."""
+    queue.enqueue(connection, KIND, {"upload_id": upload_id}, delay=LATER)

@@ -1,0 +1,239 @@
+"""From a complete session to a stored intent: its bytes become one object, what was promised is checked, and the core's write path
+goes on from there.
+
+Runs in the request that brought the last byte, and, should that have died, as the job ``finish-upload``; under a lease, and each of
+its steps can be done again.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, Row, select, update
+
+from holdfast.assets import intents, names
+from holdfast.assets.intents import StoredFile, Storing, Wishes
+from holdfast.database import leases
+from holdfast.database.leases import Lease, LeaseLost
+from holdfast.database.tables import upload_sessions as s
+from holdfast.errors import Invalid, Problem, Unavailable
+from holdfast.failpoints import hit
+from holdfast.media import kind
+from holdfast.storage.objects import Part, PartsDiffer
+from holdfast.storage.objects.hashing import sums_of
+from holdfast.storage.objects.parts import MIN_PART
+from holdfast.uploads import assembly, concatenation, cutting, ending, pieces, sessions
+
+if TYPE_CHECKING:
+    from holdfast.services import Services
+
+log = logging.getLogger(__name__)
+
+LEASE_SECONDS = 600
+HEAD = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """The finished object. ``sha256``: None when nobody has read it yet."""
+
+    size: int
+    crc32: int | None
+    sha256: str | None
+
+
+def run(services: Services, upload_id: str) -> bool:
+    """Finishes a session that is ``completing``; whether it is no longer that. False while another process is at it. Blocks.
+    Raises StoreUnavailable and DatabaseUnavailable: to be called again."""
+    lease = leases.acquire(services.database, f"upload:{upload_id}", secrets.token_hex(8), LEASE_SECONDS)
+    if lease is None:
+        return False
+    try:
+        session = _session(services, upload_id)
+        if session is None or session.state != "completing":
+            return True
+        try:
+            _finish(services, session, lease)
+        except Problem as problem:
+            if isinstance(problem, Unavailable):
+                raise
+            ending.end(services, upload_id, "failed", "completing", problem=problem)
+        except LeaseLost:
+            return False
+        return True
+    finally:
+        leases.release(services.database, lease)
+
+
+def again(services: Services, upload_id: str) -> None:
+    """The job. Raises Unavailable while somebody else is at it, to be tried later."""
+    if not run(services, upload_id):
+        raise Unavailable("Another process finishes the upload.")
+
+
+def _session(services: Services, upload_id: str) -> Row[Any] | None:
+    with services.database.read() as connection:
+        return connection.execute(select(s).where(s.c.upload_id == upload_id)).first()
+
+
+def _finish(services: Services, session: Row[Any], lease: Lease) -> None:
+    whole = _assembled(services, session)
+    if session.length is not None and whole.size != session.length:
+        raise Invalid(f"The upload has {whole.size} bytes, not {session.length}.", slug="size-mismatch")
+    key = assembly.key(session.upload_id)
+    digest = whole.sha256
+    if session.promised_sha256 is not None:
+        digest = digest or _read(services, key, whole)
+        if digest != session.promised_sha256:
+            raise Invalid("The upload does not have the sha256 that was promised.", slug="sha256-mismatch")
+    head = b"".join(services.objects.read(key, 0, HEAD)) if whole.size else b""
+    mime = kind.content_type(session.filename, head, session.content_type)
+    file = StoredFile(0, True, session.filename, mime, whole.size, digest, whole.crc32)
+    _store(services, session, file, lease)
+
+
+def _read(services: Services, key: str, whole: Whole) -> str:
+    """The sha256 of the object, whose bytes are those that the parts were made of. Raises Invalid when they are not."""
+    sums = sums_of(services.objects, key)
+    if sums is None or sums.size != whole.size or whole.crc32 not in (None, sums.crc32):
+        raise Invalid("What is in the store is not what was sent. Send it again.", slug="upload-damaged")
+    return sums.sha256
+
+
+def _assembled(services: Services, session: Row[Any]) -> Whole:
+    """The session's bytes as one object under its key."""
+    if partials := concatenation.partials_of(session):
+        return _concatenated(services, session, partials)
+    join(services, session)
+    with services.database.read() as connection:
+        rest, parts = pieces.kept(connection, session.upload_id), pieces.parts(connection, session.upload_id)
+        name = connection.scalar(select(s.c.assembly).where(s.c.upload_id == session.upload_id))
+    if not parts:
+        return _written(services, session, rest)
+    assert name is not None
+    if rest:
+        parts.append(_last(services, session, rest, parts[-1]))
+    try:
+        made = services.objects.complete(assembly.key(session.upload_id), name, parts)
+    except PartsDiffer as difference:
+        raise Invalid(
+            f"What is in the store is not what was sent: {difference}. Send it again.", slug="upload-damaged"
+        ) from difference
+    return Whole(made.size, made.crc32, made.sha256)
+
+
+def _written(services: Services, session: Row[Any], rest: Any) -> Whole:
+    """All of it is less than a part."""
+    writer = services.objects.writer(assembly.key(session.upload_id), pieces.TYPE)
+    try:
+        for chunk in pieces.read(services, rest):
+            view = memoryview(chunk)
+            while view:
+                writer.flush()
+                view = view[writer.feed(view) :]
+        stored = writer.finish()
+    except BaseException:
+        writer.abort()
+        raise
+    return Whole(stored.size, None, stored.sha256)
+
+
+def _concatenated(services: Services, session: Row[Any], partials: Sequence[str]) -> Whole:
+    """A final upload: the bytes of its partial ones, copied. Raises Unavailable while another final upload reads one of them."""
+    for one in dict.fromkeys(partials):
+        _partial(services, one)
+    writer = services.objects.writer(assembly.key(session.upload_id), pieces.TYPE)
+    try:
+        for one in partials:
+            for chunk in services.objects.read(assembly.key(one)):
+                view = memoryview(chunk)
+                while view:
+                    writer.flush()
+                    view = view[writer.feed(view) :]
+        stored = writer.finish()
+    except BaseException:
+        writer.abort()
+        raise
+    return Whole(stored.size, None, stored.sha256)
+
+
+def _partial(services: Services, upload_id: str) -> None:
+    """Makes sure that a partial upload is one object. Raises Unavailable, and Invalid when it has ended."""
+    lease = leases.acquire(services.database, f"upload:{upload_id}", secrets.token_hex(8), LEASE_SECONDS)
+    if lease is None:
+        raise Unavailable("Another upload reads a partial upload of this one.")
+    try:
+        partial = _session(services, upload_id)
+        if partial is None or partial.state != "open":
+            raise Invalid("A partial upload is gone.", slug="partial-gone")
+        if services.objects.size(assembly.key(upload_id)) != partial.length:
+            _assembled(services, partial)
+    finally:
+        leases.release(services.database, lease)
+
+
+def _last(services: Services, session: Row[Any], rest: Any, before: Part) -> Part:
+    size = sum(piece.size for piece in rest)
+    return joined(services, session, rest, before.number + 1, before.offset + before.size, size)
+
+
+def joined(services: Services, session: Row[Any], some: Any, number: int, offset: int, size: int) -> Part:
+    """Pieces as a part, which is registered. To be called by one at a time for one number."""
+    writer = services.objects.part(assembly.key(session.upload_id), assembly.opened(services, session), number, offset, size)
+    try:
+        for chunk in pieces.read(services, some):
+            writer.feed(chunk)
+        part = writer.finish()
+    except BaseException:
+        writer.abort()
+        raise
+
+    def act(connection: Connection) -> None:
+        pieces.replace(connection, session.upload_id, part)
+        pieces.joined(connection, some)
+
+    hit("session.part.before")
+    services.database.write(act)
+    hit("session.part.after")
+    return part
+
+
+def join(services: Services, session: Row[Any]) -> None:
+    """Groups of chunks that are all there and in no part yet: whoever had all of one died before it joined them."""
+    if session.kind != sessions.CHUNKS or cutting.group(session.chunk_size) == 1:
+        return
+    many = cutting.group(session.chunk_size)
+    with services.database.read() as connection:
+        waiting = pieces.kept(connection, session.upload_id)
+    groups: dict[int, list[Row[Any]]] = {}
+    for piece in waiting:
+        groups.setdefault(piece.position // many, []).append(piece)
+    for number, some in sorted(groups.items()):
+        size = sum(piece.size for piece in some)
+        if size >= MIN_PART:
+            joined(services, session, some, number + 1, number * many * session.chunk_size, size)
+
+
+def _store(services: Services, session: Row[Any], file: StoredFile, lease: Lease) -> None:
+    """One transaction: the session is stored, and its intent is there, stored too."""
+    now = services.clock()
+    wishes = Wishes(session.archive_ttl, session.destroy_ttl, session.labels)
+    path = names.asset_path(file.filename, file.content_type)
+    storing = Storing(session.upload_id, session, path, [file], wishes)
+
+    def act(connection: Connection) -> None:
+        leases.fence(connection, lease, LEASE_SECONDS)
+        done = update(s).where(*sessions.state_is(session.upload_id, "completing"))
+        if connection.execute(done.values(state="stored", ended_at=now)).rowcount:
+            intents.arrive(connection, storing, must_be_new=session.must_be_new, now=now)
+            ending.request(connection, session.upload_id, services.settings.intent_timeout_seconds)
+            concatenation.release(services, connection, session)
+
+    hit("session.store.before")
+    services.database.write(act)
+    hit("session.store.after")
+    services.committer.nudge(session.workspace_id)

@@ -1,0 +1,75 @@
+"""What has become of a session: how far it is, and the asset version or the problem that it ended in."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from sqlalchemy import Connection, Row, select
+
+from holdfast.assets.receiving import settled
+from holdfast.assets.waiting import outcomes
+from holdfast.database.tables import upload_sessions
+from holdfast.errors import Problem, Unavailable, by_slug
+from holdfast.uploads import finishing
+from holdfast.web.hop import Threads
+
+if TYPE_CHECKING:
+    from holdfast.services import Services
+
+log = logging.getLogger(__name__)
+
+Progress = Literal["open", "working", "done", "failed", "ended"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """``open``: it takes bytes; ``working``: all came; ``done``: ``metadata`` is the asset version's; ``failed``: ``problem`` says
+    why; ``ended``: it was cancelled, or has expired."""
+
+    progress: Progress
+    metadata: dict[str, Any] | None = None
+    problem: Problem | None = None
+
+
+def of(connection: Connection, session: Row[Any]) -> Outcome:
+    if session.state == "open":
+        return Outcome("open")
+    if session.state == "failed":
+        return Outcome("failed", problem=by_slug(**session.problem))
+    if session.state != "stored":
+        return Outcome("working" if session.state == "completing" else "ended")
+    found = outcomes(connection, [session.upload_id]).get(session.upload_id)
+    if found is None:
+        return Outcome("working")
+    return Outcome("failed" if found.problem else "done", found.metadata, found.problem)
+
+
+async def finish(services: Services, threads: Threads, session: Row[Any]) -> dict[str, Any]:
+    """Finishes a complete session, waits until it is a version, and returns its metadata. Raises the problem that it ended in, and
+    Unavailable when that takes too long, which then goes on all the same."""
+    outcome = await asyncio.shield(threads.run(_finished, services, session.upload_id))
+    if outcome.problem is not None:
+        raise outcome.problem
+    if outcome.metadata is not None:
+        return outcome.metadata
+    return await settled(services, threads, session.upload_id, session.workspace_id)
+
+
+def _finished(services: Services, upload_id: str) -> Outcome:
+    finishing.run(services, upload_id)
+    with services.database.read() as connection:
+        return of(connection, connection.execute(select(upload_sessions).where(upload_sessions.c.upload_id == upload_id)).one())
+
+
+async def try_to_finish(services: Services, threads: Threads, session: Row[Any]) -> None:
+    """As ``finish``, for a face whose reply does not depend on it: what goes wrong is asked for later, or tried again by the
+    job."""
+    try:
+        await finish(services, threads, session)
+    except Unavailable as error:
+        log.info("upload %s is finished later: %s", session.upload_id, error)
+    except Problem as problem:
+        log.info("upload %s ended: %s", session.upload_id, problem.slug)

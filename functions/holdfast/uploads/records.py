@@ -1,0 +1,230 @@
+"""Uploads as 001 and 003 know them: a file with an id, which may need a credential to be read, and may belong to a group.
+
+A file is its session, which is kept for it; what its client said of it is in the session's ``details``. A credential is kept as a
+hash only, as passwords are, and never repeated.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, Row, select, true
+
+from holdfast.assets import reading
+from holdfast.assets.acting import act
+from holdfast.assets.dates import check_readable
+from holdfast.assets.links import Target
+from holdfast.assets.transitions import Archive, Destroy
+from holdfast.clock import isoformat
+from holdfast.database.tables import upload_sessions as s
+from holdfast.database.tables import workspaces
+from holdfast.errors import Conflict, Forbidden, Gone, Invalid, NotFound, Problem
+from holdfast.identity import passwords
+from holdfast.identity.access import Actor, Claims, authorise
+from holdfast.uploads import ending, outcome
+from holdfast.uploads.outcome import Outcome, Progress
+
+if TYPE_CHECKING:
+    from holdfast.services import Services
+
+STATUS: Mapping[Progress, str] = {
+    "open": "PENDING",
+    "working": "STARTED",
+    "done": "SUCCESS",
+    "failed": "FAILURE",
+    "ended": "FAILURE",
+}
+"""001's words."""
+LINK_MINUTES = 5
+MOST_PAIRS, MOST_CHARACTERS = 32, 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A file: its session, and what has become of it."""
+
+    session: Row[Any]
+    outcome: Outcome
+
+    @property
+    def private(self) -> bool:
+        return bool((self.session.details or {}).get("credential"))
+
+
+def credential(given: Mapping[str, Any]) -> str | None:
+    """A credential's pairs as the text that is hashed; None when there are none. Raises Invalid."""
+    pairs = {str(key): value if isinstance(value, str) else json.dumps(value) for key, value in given.items()}
+    text = json.dumps(pairs, sort_keys=True, separators=(",", ":"))
+    if len(pairs) > MOST_PAIRS or len(text) > MOST_CHARACTERS:
+        raise Invalid(f"A credential has at most {MOST_PAIRS} pairs and {MOST_CHARACTERS} characters.", field="credential")
+    return text if pairs else None
+
+
+def json_object(name: str, text: str | None) -> dict[str, Any]:
+    """A field that holds a JSON object; an empty one when it is missing. Raises Invalid."""
+    if not text:
+        return {}
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise Invalid(f"{name} is a JSON object.", field=name)
+    return found
+
+
+def find(connection: Connection, claims: Claims, file_id: str, permission: str) -> tuple[Actor, Record]:
+    """Who asks, and the file. Raises Unauthenticated, Forbidden, NotFound."""
+    actor = authorise(connection, claims, permission)
+    mine = (s.c.upload_id == file_id, s.c.workspace_id == actor.workspace_id, s.c.kept == true())
+    session = connection.execute(select(s).where(*mine)).first() if len(file_id) == 32 and file_id.isascii() else None
+    if session is None:
+        raise NotFound("There is no such file.")
+    return actor, Record(session, outcome.of(connection, session))
+
+
+def get(
+    services: Services, claims: Claims, file_id: str, given: str | None, base_url: str, permission: str = "download"
+) -> dict[str, Any]:
+    """A file as its reader sees it, with a fresh link if he may download. Blocks. Raises as ``find`` does, and Forbidden without
+    its credential."""
+    with services.database.read() as connection:
+        actor, record = find(connection, claims, file_id, permission)
+    check(record, given)
+    return described(services, actor.workspace, record, base_url, permitted=actor.may("download"))
+
+
+def status(services: Services, claims: Claims, file_id: str, given: str | None) -> dict[str, Any]:
+    """How far a file is. Blocks. Raises as ``get`` does."""
+    with services.database.read() as connection:
+        _, record = find(connection, claims, file_id, "list")
+    check(record, given)
+    problem = record.outcome.problem
+    return {"status": STATUS[record.outcome.progress], **({"detail": problem.detail, "problem": problem.slug} if problem else {})}
+
+
+def check(record: Record, given: str | None) -> None:
+    """Takes as long whether there is a credential to be checked or not. Raises Forbidden."""
+    kept = (record.session.details or {}).get("credential")
+    if kept and not passwords.verify(given or "", kept):
+        raise Forbidden("The file needs its credential.", slug="credential")
+
+
+def described(services: Services, workspace: str, record: Record, base_url: str, *, permitted: bool) -> dict[str, Any]:
+    """001's fields, and ours. ``permitted``: whether its reader has shown the credential, if it needs one."""
+    session, metadata = record.session, record.outcome.metadata
+    details = session.details or {}
+    url = None
+    if metadata is not None and metadata["status"] != "destroyed":
+        if not record.private:
+            url = f"{base_url}/api/v1/file/link/{session.upload_id}?signature={services.links.lasting(session.upload_id)}"
+        elif permitted:
+            url = _link(services, workspace, session, metadata, base_url)
+    return {
+        "id": session.upload_id,
+        "upload_id": session.upload_id,
+        "path": metadata["asset_path"] if metadata else None,
+        "filename": session.filename,
+        "size": session.length,
+        "content_type": metadata["content_type"] if metadata else session.content_type,
+        "detail": details.get("detail"),
+        "credential": record.private,
+        "download_url": url,
+        "status": STATUS[record.outcome.progress],
+        "asset_path": metadata["asset_path"] if metadata else None,
+        "version_id": metadata["version_id"] if metadata else None,
+        "sha256": metadata["sha256"] if metadata else session.promised_sha256,
+        "appointment_id": session.appointment_id,
+        "user_id": session.owner,
+        "created_at": isoformat(session.created_at),
+    }
+
+
+def _link(services: Services, workspace: str, session: Row[Any], metadata: Mapping[str, Any], base_url: str) -> str:
+    with services.database.read() as connection:
+        version = reading.find_in(connection, session.workspace_id, metadata["asset_path"], metadata["version_id"])
+        file = reading.file_of(connection, version)
+    check_readable(version, services.clock())
+    target = Target(file.object_key, file.filename, file.content_type, file.commit_id)
+    return services.links.make(services.objects, workspace, version, target, base_url, services.clock(), minutes=LINK_MINUTES)
+
+
+def public_link(services: Services, file_id: str, signature: str, base_url: str) -> str:
+    """Where a public file's lasting link leads now: to a link of a few minutes. Blocks. Raises Forbidden, NotFound, Gone."""
+    services.links.check_lasting(file_id, signature)
+    with services.database.read() as connection:
+        session = connection.execute(select(s).where(s.c.upload_id == file_id, s.c.kept == true())).first()
+        record = Record(session, outcome.of(connection, session)) if session is not None else None
+        here = (workspaces.c.id == session.workspace_id, workspaces.c.state == "active") if session is not None else None
+        workspace = connection.scalar(select(workspaces.c.name).where(*here)) if here is not None else None
+    if record is None or workspace is None or record.outcome.metadata is None or record.private:
+        raise NotFound("There is no such file.")
+    if record.outcome.metadata["status"] == "destroyed":
+        raise Gone("The file is gone.")
+    return _link(services, workspace, record.session, record.outcome.metadata, base_url)
+
+
+def listed(
+    services: Services,
+    claims: Claims,
+    base_url: str,
+    *,
+    before: int | None,
+    limit: int,
+    appointment_id: str | None,
+    owner: str | None,
+) -> tuple[list[dict[str, Any]], int | None]:
+    """Files of the workspace, the newest first, and where the next page begins. Links of private ones are not in it. Blocks."""
+    with services.database.read() as connection:
+        actor = authorise(connection, claims, "list")
+        query = select(s).where(s.c.workspace_id == actor.workspace_id, s.c.kept == true(), s.c.state != "cancelled")
+        if appointment_id is not None:
+            query = query.where(s.c.appointment_id == appointment_id)
+        if owner is not None:
+            query = query.where(s.c.owner == owner)
+        if before is not None:
+            query = query.where(s.c.id < before)
+        rows = connection.execute(query.order_by(s.c.id.desc()).limit(limit + 1)).all()
+        records = [Record(row, outcome.of(connection, row)) for row in rows[:limit]]
+    items = [described(services, actor.workspace, record, base_url, permitted=False) for record in records]
+    return items, rows[limit - 1].id if len(rows) > limit else None
+
+
+def remove(services: Services, claims: Claims, file_id: str, given: str | None) -> None:
+    """Cancels an upload that is under way; archives and destroys the version that came of it, which can be restored as any other.
+    Blocks. Raises Unauthenticated, Forbidden, NotFound, Conflict, Held."""
+    with services.database.read() as connection:
+        _, record = find(connection, claims, file_id, "destroy")
+    check(record, given)
+    metadata = record.outcome.metadata
+    if metadata is None:
+        if record.session.state == "open" and ending.end(services, file_id, "cancelled", "open"):
+            return
+        if record.outcome.progress == "working":
+            raise Conflict("The upload is being finished. Try again in a moment.", slug="upload-complete")
+        return
+    if metadata["status"] == "active":
+        act(services, claims, metadata["asset_path"], metadata["version_id"], Archive())
+    if metadata["status"] != "destroyed":
+        act(services, claims, metadata["asset_path"], metadata["version_id"], Destroy())
+
+
+def retry(services: Services, claims: Claims, file_id: str, given: str | None) -> Row[Any]:
+    """The session of an upload that is complete and was not finished, because the store was away, say: it is to be finished now.
+    Blocks. Raises AlreadyDone when it is done or being committed, Gone when it failed for good and nothing is left of it, and as
+    ``find`` does."""
+    with services.database.read() as connection:
+        _, record = find(connection, claims, file_id, "upload")
+    check(record, given)
+    if record.session.state == "completing":
+        return record.session
+    if record.outcome.progress in ("done", "working"):
+        raise AlreadyDone("The upload is done, or being finished.")
+    raise Gone("The upload failed, and what was sent is not kept. Begin again.", slug="upload-ended")
+
+
+class AlreadyDone(Problem):
+    status, slug, title = 400, "not-failed", "Not failed"

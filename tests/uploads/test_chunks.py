@@ -1,0 +1,121 @@
+"""Uploads in chunks, as 001's and 003's clients send them, on every stack."""
+
+from __future__ import annotations
+
+import random
+from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import Connection, select, update
+
+from holdfast.background import settle
+from holdfast.database import tables as t
+from tests.asgi import Http
+from tests.stacks import SQL, SQLITE, WITH_MYSQL, Stack
+
+CHUNK = 64 * 1024
+
+
+def data(size: int, seed: int = 1) -> bytes:
+    return random.Random(seed).randbytes(size)
+
+
+def begin(http: Http) -> tuple[str, int]:
+    reply = http.post("/api/v1/file/upload/init/")
+    assert reply.status_code == 200, reply.text
+    body = reply.json()
+    assert body["success"] is True
+    return body["data"]["upload_id"], body["data"]["chunk_size"]
+
+
+def send(http: Http, upload_id: str, index: int, content: bytes, **fields: str) -> httpx.Response:
+    form = {"upload_id": upload_id, "chunk_index": str(index), "chunk_size": str(len(content)), **fields}
+    return http.post("/api/v1/file/upload/chunk/", data=form, files={"file": ("blob", content)})
+
+
+def complete(http: Http, upload_id: str, count: int, size: int, **fields: str) -> httpx.Response:
+    form = {"upload_id": upload_id, "total_chunks": str(count), "total_size": str(size), **fields}
+    return http.post(
+        "/api/v1/file/upload/complete/", data={"file_extension": "bin", "content_type": "application/octet-stream", **form}
+    )
+
+
+def upload(http: Http, content: bytes, filename: str = "whole.bin", **fields: str) -> dict[str, Any]:
+    """All of it, in whatever order."""
+    upload_id, size = begin(http)
+    pieces = [content[at : at + size] for at in range(0, len(content), size)]
+    order = list(range(len(pieces)))
+    random.Random(len(content)).shuffle(order)
+    for index in order:
+        reply = send(http, upload_id, index, pieces[index], chunk_sha256=sha256(pieces[index]).hexdigest())
+        assert reply.status_code == 200, reply.text
+        assert reply.json()["data"] == {"upload_id": upload_id, "chunk_index": index}
+    reply = complete(http, upload_id, len(pieces), len(content), filename=filename, **fields)
+    assert reply.status_code == 200, reply.text
+    found: dict[str, Any] = reply.json()["data"]
+    return found
+
+
+def content_of(http: Http, found: dict[str, Any]) -> bytes:
+    reply = http.get(f"/content/{found['asset_path']}", params={"version_id": found["version_id"]})
+    assert reply.status_code == 200, reply.text
+    return reply.content
+
+
+@WITH_MYSQL
+@pytest.mark.parametrize("size", [1, CHUNK, 5 * 2**20, 11 * 2**20 + 17])
+def test_chunks_in_any_order_become_a_version(stack: Stack, size: int) -> None:
+    content = data(size)
+    services = stack.services(upload_chunk=CHUNK if size <= CHUNK else 768 * 1024)
+    with stack.client(stack.user("ada"), services) as http:
+        found = upload(http, content, detail='{"a": 1}')
+        assert (found["status"], found["size"], found["filename"]) == ("SUCCESS", size, "whole.bin")
+        assert (found["detail"], found["credential"]) == ({"a": 1}, False)
+        assert content_of(http, found) == content
+        settle(services)
+        again = http.get(f"/api/v1/file/get/{found['id']}").json()["data"]
+        assert again["sha256"] == sha256(content).hexdigest()
+    assert left_over(stack) == []
+
+
+def left_over(stack: Stack) -> list[str]:
+    """What is in the store besides the files of versions, once all jobs are done, also those that wait."""
+
+    def due(connection: Connection) -> None:
+        connection.execute(update(t.jobs).where(t.jobs.c.state == "pending").values(run_after=t.jobs.c.created_at))
+
+    stack.database.write(due)
+    settle(stack.own)
+    with stack.database.read() as connection:
+        known = set(connection.scalars(select(t.files.c.object_key)))
+    return [*(key for key in stack.own.objects.keys("") if key not in known), *stack.unfinished()]
+
+
+@pytest.mark.parametrize("stack", [SQLITE, SQL], indirect=True)
+def test_large_chunks_are_parts(stack: Stack) -> None:
+    content = data(23 * 2**20)
+    with stack.client(stack.user("ada"), stack.services(upload_chunk=6 * 2**20)) as http:
+        found = upload(http, content, sha256=sha256(content).hexdigest())
+        assert found["sha256"] == sha256(content).hexdigest()
+        assert content_of(http, found) == content
+    assert left_over(stack) == []
+
+
+def test_chunks_at_once_from_many_processes(stack: Stack) -> None:
+    content = data(13 * 2**20)
+    ada = stack.user("ada")
+    with stack.client(ada, stack.services()) as one, stack.client(ada, stack.services()) as other:
+        upload_id, size = begin(one)
+        pieces = [content[at : at + size] for at in range(0, len(content), size)]
+        with ThreadPoolExecutor(8) as pool:
+            jobs = [(one, other)[n % 2] for n in range(2 * len(pieces))]
+            sent = pool.map(lambda n: send(jobs[n], upload_id, n // 2, pieces[n // 2]), range(2 * len(pieces)))
+            assert {reply.status_code for reply in sent} == {200}
+        replies = [complete(http, upload_id, len(pieces), len(content), filename="x.bin") for http in (one, other)]
+        assert [reply.status_code for reply in replies] == [200, 200]
+        assert replies[0].json()["data"]["version_id"] == replies[1].json()["data"]["version_id"]
+        assert content_of(one, replies[0].json()["data"]) == content
+    assert left_over(stack) == []
