@@ -133,6 +133,27 @@ def test_delete_removes_the_object_and_may_be_repeated(store: Store, length: int
     assert store.hidden() == []
 
 
+def test_tidy_removes_what_is_unfinished_and_leaves_the_object(store: Store) -> None:
+    write(store.objects, KEY, b"stays")
+    begun = store.objects.assemble(KEY, "text/plain")
+    part = store.objects.part(KEY, begun, 1, 0, 10)
+    part.feed(b"a part")
+    part.finish()
+    writer = store.objects.writer(KEY, "text/plain")
+    rest = memoryview(bytes(13 << 20))
+    while rest:
+        writer.flush()
+        rest = rest[writer.feed(rest) :]
+    assert store.hidden() != []
+
+    store.objects.tidy(KEY)
+    store.objects.tidy("data/nobody/0")
+
+    assert store.hidden() == []
+    assert content_of(store.objects, KEY) == b"stays"
+    writer.abort()
+
+
 def test_a_key_can_be_written_again_after_its_delete(objects: Objects) -> None:
     write(objects, KEY, b"first")
     objects.delete(KEY)

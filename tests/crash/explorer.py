@@ -251,13 +251,15 @@ class Explorer:
             long_ago = db_later(-self._services.settings.intent_timeout_seconds - 1)
             connection.execute(update(t.intents).where(t.intents.c.state == "open").values(heartbeat_at=long_ago))
             connection.execute(update(t.jobs).where(t.jobs.c.state == "running").values(lease_until=db_later(-1)))
+            connection.execute(update(t.upload_sessions).where(t.upload_sessions.c.state == "open").values(expires_at=db_later(-1)))
 
     def _rows(self) -> Counter[tuple[str, str]]:
         """How many rows there are now, of the tables that the write path writes to."""
         found = Counter[tuple[str, str]]()
         with self.stack.database.read() as connection:
             for table in (
-                t.intents, t.files, t.versions, t.commit_groups, t.commits, t.strays, t.jobs, t.audit, t.holds, t.hold_versions
+                t.intents, t.files, t.versions, t.commit_groups, t.commits, t.strays, t.jobs, t.audit, t.holds, t.hold_versions,
+                t.upload_sessions, t.upload_parts, t.upload_pieces,
             ):  # fmt: skip
                 by = table.c.state if "state" in table.c else literal("")
                 counted = select(by, func.count()).select_from(table).group_by(by)

@@ -138,6 +138,12 @@ def _unknown(services: Services, keys: Sequence[str]) -> list[tuple[str, bool]]:
                 )
             )
         )
+        session = t.upload_sessions.c
+        busy.update(
+            connection.scalars(
+                select(session.upload_id).where(session.upload_id.in_(set(by_upload.values())), session.erased_at.is_(None))
+            )
+        )
     return [(key, key in owned) for key in keys if owned.get(key, by_upload.get(key) not in busy)]
 
 

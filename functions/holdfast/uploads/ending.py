@@ -64,6 +64,8 @@ def erase(services: Services, payload: dict[str, Any]) -> None:
         services.objects.delete(key)
     if session.state in ENDED:
         services.objects.delete(assembly.key(upload_id))
+    else:  # who died while he made the object may have left a part of it
+        services.objects.tidy(assembly.key(upload_id))
     if payload["last"]:
         hit("session.erase.before")
         services.database.write(lambda connection: _erased(services, connection, upload_id))

@@ -107,15 +107,23 @@ class FolderObjects:
     def delete(self, key: str) -> None:
         path = self._finished / check_key(key)
         with faults(), step("delete"):
-            for entry in _entries(self._temporary):
-                if entry.name.startswith(f"{_flat(key)}~"):
-                    Path(entry.path).unlink(missing_ok=True)
+            self._tidy(key)
             with suppress(*MISSING):
                 path.unlink()
                 sync(path.parent)
             for folder in path.parents:
                 if folder == self._finished or not _removed(folder):
                     break
+
+    def tidy(self, key: str) -> None:
+        check_key(key)
+        with faults(), step("delete"):
+            self._tidy(key)
+
+    def _tidy(self, key: str) -> None:
+        for entry in _entries(self._temporary):
+            if entry.name.startswith(f"{_flat(key)}~"):
+                Path(entry.path).unlink(missing_ok=True)
 
     def keys(self, prefix: str = "") -> Iterator[str]:
         base = prefix.rpartition("/")[0]

@@ -118,6 +118,10 @@ class Objects(Protocol):
         """Removes the object and all parts of unfinished ones under the key, assemblies too. No object is no error. Raises
         StoreUnavailable."""
 
+    def tidy(self, key: str) -> None:
+        """Removes all that is unfinished under the key, as ``delete`` does, and leaves the object. For when nobody writes to the
+        key any more. Raises StoreUnavailable."""
+
     def keys(self, prefix: str = "") -> Iterator[str]:
         """All keys that begin with ``prefix``, in constant memory, sorted: by their bytes, unless a segment is the beginning of
         another one that goes on with ``-`` or ``.`` (ids of one length never are); SeaweedFS and folders sort those by segment.

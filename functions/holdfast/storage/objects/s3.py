@@ -178,9 +178,16 @@ class S3Objects:
     def delete(self, key: str) -> None:
         with step("delete"):
             # In this order, so that an upload that completes meanwhile is deleted too.
-            for upload in self._unfinished(self.name(key)):
-                self.abort_upload(key, upload)
+            self._tidy(key)
             self._remove(key)
+
+    def tidy(self, key: str) -> None:
+        with step("delete"):
+            self._tidy(key)
+
+    def _tidy(self, key: str) -> None:
+        for upload in self._unfinished(self.name(key)):
+            self.abort_upload(key, upload)
 
     def _remove(self, key: str) -> None:
         self.wire.call("DELETE", self.path(key))
