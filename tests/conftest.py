@@ -10,6 +10,7 @@ import pytest
 from hypothesis import settings
 
 from tests.roles.stack import seaweedfs_with_identities, users, with_roles
+from tests.servers.clamd import Clamd
 from tests.servers.helm import Helm
 from tests.servers.kubernetes import Kubernetes
 from tests.servers.lakefs import LakeFS
@@ -73,6 +74,17 @@ def promtool() -> Iterator[Promtool]:
 @pytest.fixture(scope="session")
 def mysqld_exporter(mariadb: MariaDB) -> Iterator[MysqldExporter]:
     yield from running(lambda: MysqldExporter.start(mariadb))
+
+
+@pytest.fixture(scope="session")
+def clamd() -> Iterator[Clamd]:
+    yield from running(Clamd.start)
+
+
+@pytest.fixture
+def own_clamd() -> Iterator[Clamd]:
+    """For a test that kills it."""
+    yield from running(Clamd.start)
 
 
 @pytest.fixture

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from holdfast.database.engine import Database
     from holdfast.identity.tokens import Tokens
     from holdfast.jobs.repeating import Runner
+    from holdfast.scanning.port import Scanner
     from holdfast.storage.objects import Compactor, Objects
     from holdfast.storage.versions import Versions
     from holdfast.web.hop import Threads
@@ -147,6 +148,18 @@ class Services:
         )
 
     @shared
+    def scanner(self) -> Scanner:
+        """Raises ValueError when its address is none: ask for it at start-up."""
+        settings = self.settings
+        if settings.scan == "off":
+            from holdfast.scanning.off import NoScanner
+
+            return NoScanner()
+        from holdfast.scanning.clamd import Clamd
+
+        return Clamd(settings.clamd, max_bytes=settings.scan_max_bytes, timeout=settings.scan_timeout_seconds)
+
+    @shared
     def tokens(self) -> Tokens:
         """Raises KeyUnusable when a configured key cannot be used: ask for it at start-up."""
         from holdfast.identity.keys import load
@@ -185,7 +198,7 @@ class Services:
         """A new one, for the app whose ``threads`` these are."""
         from holdfast.assets.registering import Registrar
 
-        return Registrar(self.database, self.clock, threads)
+        return Registrar(self, threads)
 
     def background(self, *, scheduling: bool) -> Sequence[Runner]:
         """What runs beside the requests of ``holdfast serve``."""

@@ -124,6 +124,31 @@ class Settings(BaseSettings):
     )
     upload_sessions: int = Field(1000, ge=1, le=100_000, description="Most unfinished uploads of one user.")
     max_files: int = Field(100, ge=1, le=1000, description="Most files in one upload.")
+    scan: Literal["off", "clamd"] = Field(
+        "off", description="Whether uploads are scanned for malware before anything comes of them, and by what."
+    )
+    clamd: str = Field(
+        "",
+        pattern="^$|^unix:/.+$|^.+:[0-9]{1,5}$",
+        description="Address of ClamAV's daemon: `clamd:3310`, or `unix:/run/clamav/clamd.ctl`.",
+    )
+    scan_max_bytes: int = Field(
+        100 * 2**20,
+        ge=1,
+        le=2**31 - 1,
+        description="Largest file that is scanned; a larger one is not let in. No more than clamd's own `StreamMaxLength`, "
+        "`MaxFileSize` and `MaxScanSize`.",
+    )
+    scan_timeout_seconds: int = Field(
+        120, ge=1, le=3600, description="How long the scanner may take for an answer. After that the upload answers 503."
+    )
+    scan_quarantine: bool = Field(
+        True,
+        description="Whether what is not let in is kept until a platform admin releases or deletes it, or is deleted at once.",
+    )
+    scan_delete: bool = Field(
+        False, description="Whether what is infected is deleted at once all the same, and only what could not be scanned is kept."
+    )
     undo_days: int = Field(7, ge=0, le=3650, description="Days for which a destroyed version can be restored.")
     policies: Path | None = Field(
         None,
@@ -168,6 +193,12 @@ class Settings(BaseSettings):
     def _names_the_servers(self) -> Self:
         if self.compaction == "seaweedfs" and not (self.seaweedfs_master and self.seaweedfs_filer):
             raise ValueError(f"{PREFIX}COMPACTION=seaweedfs needs {PREFIX}SEAWEEDFS_MASTER and {PREFIX}SEAWEEDFS_FILER")
+        return self
+
+    @model_validator(mode="after")
+    def _names_the_scanner(self) -> Self:
+        if self.scan == "clamd" and not self.clamd:
+            raise ValueError(f"{PREFIX}SCAN=clamd needs {PREFIX}CLAMD")
         return self
 
     @model_validator(mode="after")

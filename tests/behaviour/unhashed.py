@@ -1,18 +1,20 @@
-"""Versions whose files' sha256 were not known when they were published, as resumable uploads leave them."""
+"""Uploads that come another way than by a form, as resumable ones do: versions whose files' sha256 are not known yet, and what a
+scanner did not let in."""
 
 from __future__ import annotations
 
 import zlib
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 from tests.stacks import Stack, User
 from tests.waiting import until
 
-from holdfast.assets import intents, metadata, names
+from holdfast.assets import intents, metadata, names, quarantine
 from holdfast.assets.intents import Opening, StoredFile, Storing
 from holdfast.database import tables as t
 from holdfast.identity.access import authorise
+from holdfast.scanning.port import Verdict
 
 RIGHT = object()
 """As ``crc32``: of the bytes themselves."""
@@ -28,6 +30,26 @@ def publish(
 ) -> dict[str, Any]:
     """Publishes ``files``, the first of which is the primary one unless they are added ``to`` a version, and returns the version's
     metadata. Nothing runs in the background."""
+    services = stack.own
+    upload_id = store(stack, user, *files, to=to, crc32=crc32, unhashed=unhashed)
+    until(lambda: services.committer.run(user.workspace_id))  # another may linger with the lease
+    with stack.database.read() as connection:
+        intent = connection.execute(select(t.intents).where(t.intents.c.upload_id == upload_id)).one()
+        assert intent.state == "published", intent.problem
+        found = metadata.load(connection, user.branch, [intent.version])[intent.version]
+    return {**found, "unchanged": intent.unchanged}
+
+
+def store(
+    stack: Stack,
+    user: User,
+    *files: tuple[str, bytes],
+    to: dict[str, Any] | None = None,
+    crc32: object = RIGHT,
+    unhashed: bool = True,
+    verdict: Verdict | None = None,
+) -> str:
+    """As ``publish``, up to where it is stored, or not let in. Returns the upload_id."""
     services = stack.own
     with stack.database.read() as connection:
         actor = authorise(connection, services.tokens.verify(user.token))
@@ -48,13 +70,13 @@ def publish(
         sha256 = None if unhashed else done.sha256
         stored.append(StoredFile(number, to is None and number == 0, name, "text/plain", done.size, sha256, vouched))
     storing = Storing(begun.upload_id, actor, path, stored, target_version=None if to is None else to["version_id"])
-    assert stack.database.write(lambda connection: intents.store_all(connection, [storing], services.clock())) == [True]
-    until(lambda: services.committer.run(user.workspace_id))  # another may linger with the lease
-    with stack.database.read() as connection:
-        intent = connection.execute(select(t.intents).where(t.intents.c.upload_id == begun.upload_id)).one()
-        assert intent.state == "published", intent.problem
-        found = metadata.load(connection, user.branch, [intent.version])[intent.version]
-    return {**found, "unchanged": intent.unchanged}
+
+    def act(connection: Connection) -> None:
+        assert intents.store_all(connection, [storing], services.clock()) == [True]
+        quarantine.take(services, connection, begun.upload_id, verdict)
+
+    stack.database.write(act)
+    return begun.upload_id
 
 
 def jobs(stack: Stack, kind: str = "hash-file") -> list[tuple[str, int]]:

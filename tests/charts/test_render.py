@@ -248,7 +248,18 @@ STORES = {f"function-{one.slug}" for one in FUNCTIONS if "s3" in one.extras} | {
 WEED = {f"seaweedfs-{role}" for role in ("master", "volume", "filer", "s3", "admin", "worker", "backup", "bucket")}
 REACHES: dict[str, tuple[set[str], bool]] = {
     "mysql": (FUNCTION_COMPONENTS | {"worker", "purge", "sweep", "migrate", "seaweedfs-filer"}, False),
-    "lakefs": ({"function-fileupload", "function-add-associated-files", "function-users", "worker", "purge", "sweep"}, False),
+    "lakefs": (
+        {
+            "function-fileupload",
+            "function-add-associated-files",
+            "function-users",
+            "function-quarantine",
+            "worker",
+            "purge",
+            "sweep",
+        },
+        False,
+    ),
     "seaweedfs-s3": (STORES | {"lakefs"}, True),
     "seaweedfs-master": (WEED | {"purge"}, False),
     "seaweedfs-volume": (WEED | {"purge"}, False),
@@ -257,6 +268,7 @@ REACHES: dict[str, tuple[set[str], bool]] = {
     "seaweedfs-worker": ({"seaweedfs-admin"}, False),
     "seaweedfs-backup": (set(), False),
     "qdrant": ({"worker"}, False),
+    "clamav": ({"function-fileupload", "function-add-associated-files", "worker"}, False),
     "worker": (set(), False),
     "operator": (set(), False),
     **{one: ({"test"}, True) for one in FUNCTION_COMPONENTS},
@@ -265,7 +277,7 @@ REACHES: dict[str, tuple[set[str], bool]] = {
 
 
 def test_who_reaches_whom_is_this_and_nothing_else() -> None:
-    bodies = render(qdrant__enabled="true")
+    bodies = render(qdrant__enabled="true", clamav__enabled="true")
     found: dict[str, tuple[set[str], bool]] = {}
     monitored = {"worker": {8080}, "operator": {9090}, "mysql": {9104}, "lakefs": {8000}, "qdrant": {6333}}
     for policy in of_kind(bodies, "NetworkPolicy").values():
@@ -292,6 +304,7 @@ ON: Body = {
     "ingress": {"host": "a.example.org", "tls": {"enabled": True}},
     "mysql": {"exporter": {"enabled": True}},
     "qdrant": {"enabled": True},
+    "clamav": {"enabled": True},
     "platformAdmin": {"username": "root"},
     "monitoring": {
         "serviceMonitors": {"enabled": True},
@@ -313,6 +326,7 @@ COUNTS_WITH: dict[str, Body] = {
     "mysql.external": {"mysql": {"enabled": False, "external": {"host": "h"}}},
     "s3.external": {"seaweedfs": {"enabled": False}, "s3": {"external": {"endpoint": "http://h"}}},
     "lakefs.external": {"lakefs": {"enabled": False}},
+    "clamav.enabled": {"clamav": {"external": {"address": ""}}},
     "lakefs.replicas": {"lakefs": {"database": "postgres"}},
     "ingress.s3.by": {"ingress": {"s3": {"host": "s.example.org"}}},
     "ingress.s3.host": {"ingress": {"s3": {"by": "host"}}},

@@ -30,6 +30,8 @@ from tests.asgi import Http
 from tests.behaviour.moments import Moving, bearer, path, upload
 from tests.cli.program import HOLDFAST, Program
 from tests.roles.stack import FUNCTIONS, Roles, receiver
+from tests.security.tenants import platform_admin
+from tests.servers.clamd import MALWARE, Clamd
 from tests.stacks import MYSQL, ROLES, WITH_ROLES, Stack
 
 pytestmark = pytest.mark.parametrize("stack", [ROLES, f"{MYSQL}{WITH_ROLES}"], indirect=True)
@@ -91,6 +93,8 @@ def test_every_function_works_as_its_role(stack: Stack) -> None:
         ask("DELETE", f"/holds/{hold.json()['id']}")
         for act in ("filearchive", "delfile", "filerestore"):
             ask("POST", f"/{act}/{where}")
+        assert ask.http.get("/admin/quarantine").status_code == 403
+        ask.reached.add("quarantine")
         shared = {"username": "grace", "password": "shared_password", "permissions": ["list"]}
         ask("POST", "/shared-users", json=shared)
         ask("DELETE", "/shared-users", json={"username": "grace"})
@@ -107,6 +111,22 @@ def test_every_function_works_as_its_role(stack: Stack) -> None:
         ask.http.headers.update(bearer(token))
         ask("DELETE", "/workspace", json={"confirm": "ada_space"})
     assert ask.reached == set(FUNCTIONS)
+
+
+def test_what_is_not_clean_is_taken_released_and_deleted_by_their_roles(stack: Stack, clamd: Clamd) -> None:
+    root = platform_admin(stack, "root")
+    services = stack.services(scan="clamd", clamd=clamd.tcp)
+    with Http(stack.app(services), bearer(stack.user("ada").token)) as http:
+        for name in ("first.txt", "second.txt"):
+            assert http.post("/fileupload", files={"primary_file": (name, MALWARE)}).status_code == 422
+        http.headers.update(bearer(root.token))
+        second, first = (one["upload_id"] for one in http.get("/admin/quarantine").json()["items"])
+        assert http.post(f"/admin/quarantine/{first}/release").status_code == 200
+        assert http.request("DELETE", f"/admin/quarantine/{second}").status_code == 200
+    settle(services)
+    with stack.database.read() as connection:
+        assert connection.scalars(select(t.versions.c.primary_filename)).all() == ["first.txt"]
+    assert len(list(stack.own.objects.keys("data/"))) == 1
 
 
 def test_every_function_is_ready_as_its_role(stack: Stack) -> None:

@@ -22,9 +22,11 @@ from holdfast.lifecycle.sweeping import sweep
 from holdfast.policies import folder
 from holdfast.policies.model import AssetPolicy
 from holdfast.policies.report import Action
+from holdfast.scanning.port import Result, Verdict
 from holdfast.uploads import chunks
 from tests.asgi import Http
 from tests.behaviour.moments import bearer
+from tests.behaviour.unhashed import store
 from tests.stacks import Stack, User
 
 PASSWORD = "a password of the tests"
@@ -41,7 +43,7 @@ class Tenant:
     """``active``, ``archived`` and ``destroyed`` are versions' metadata; the paths are the same in every workspace. ``run`` is the
     id of a run of ``policy``, which archived something. ``hold`` is active, and covers nothing yet. ``file`` came in chunks, is
     public and archived. Of uploads that are under way: ``begun`` has nothing yet, ``sent`` all that it is to have, and ``stuck`` is
-    complete and was not finished."""
+    complete and was not finished. ``quarantined`` is the id of an upload that was not let in."""
 
     admin: User
     member: User
@@ -55,12 +57,21 @@ class Tenant:
     begun: str
     sent: str
     stuck: str
+    quarantined: str
 
     @property
     def private(self) -> list[str]:
         """What nobody else may ever read."""
         ids = [version["version_id"] for version in (self.active, self.archived, self.destroyed)]
-        return [*ids, self.hold["id"], self.file["id"], self.admin.branch, self.member.account.username, self.active["sha256"]]
+        return [
+            *ids,
+            self.hold["id"],
+            self.file["id"],
+            self.quarantined,
+            self.admin.branch,
+            self.member.account.username,
+            self.active["sha256"],
+        ]
 
 
 def settle(stack: Stack, http: Http, name: str) -> Tenant:
@@ -98,8 +109,9 @@ def settle(stack: Stack, http: Http, name: str) -> Tenant:
     ids = [in_chunks(http, who, b"content", last).json()["data"]["upload_id"] for last in UNDER_WAY]
     values = {"filename": f"{name}.txt", "details": {}, "kept": True}
     chunks.complete(stack.own, stack.own.tokens.verify(admin.token), ids[-1], count=1, size=7, values=values)
+    quarantined = store(stack, admin, ("bad.txt", f"{name}'s malware".encode()), verdict=Verdict(Result.INFECTED, "Bad"))
     run = swept(stack, policy)
-    return Tenant(admin, member, active, archived, destroyed, policy, run, placed.json(), file, *ids)
+    return Tenant(admin, member, active, archived, destroyed, policy, run, placed.json(), file, *ids, quarantined)
 
 
 UNDER_WAY = ("init", "chunk", "chunk")

@@ -165,6 +165,12 @@ def lasting(http: Http, tenant: Tenant, who: dict[str, str]) -> httpx.Response:
 
 
 INIT = "/api/v1/file/upload/init/"
+
+
+def the_quarantined(method: str, step: str = "") -> Ask:
+    return lambda http, tenant, who: http.request(method, f"/admin/quarantine/{tenant.quarantined}{step}", headers=who)
+
+
 CREDENTIALS = {"username": "known", "password": PASSWORD}
 
 RIGHTS = [
@@ -258,6 +264,17 @@ RIGHTS = [
     Right("GET", "/api/v1/file/appointment/{appointment_id}", "list", 200, 403, get("/api/v1/file/appointment/1")),
     Right("DELETE", "/api/v1/file/{file_id}", "destroy", 404, 403, the_file("DELETE")),
     Right("GET", "/api/v1/file/link/{file_id}", "everybody", 307, 307, lasting, done=307),
+    Right("GET", "/admin/quarantine", "platform admin", 403, 200, get("/admin/quarantine"), done=403),
+    Right("DELETE", "/admin/quarantine/{upload_id}", "platform admin", 403, 200, the_quarantined("DELETE"), done=403),
+    Right(
+        "POST",
+        "/admin/quarantine/{upload_id}/release",
+        "platform admin",
+        403,
+        200,
+        the_quarantined("POST", "/release"),
+        done=403,
+    ),
 ]
 
 

@@ -75,6 +75,22 @@ prometheus() { # two programs out of Debian's packages, into .tools/: installed,
     rm -rf .tools/packages
 }
 
+clamav() { # out of Debian's packages, into .tools/: installed, they would start a daemon, and fetch 200 MB of signatures
+    [ -x .tools/clamav/clamd ] || { has clamd && [ -d /usr/share/clamav-testfiles ]; } && return 0
+    if ! has apt-get; then
+        say "ClamAV is not here: put clamd on PATH, and its test files into /usr/share/clamav-testfiles"
+        return 1
+    fi
+    ldconfig -p | grep -q 'libclamav\.so' || debian "ClamAV's library is not here" libclamav12 libncurses6 || return 1
+    say "bringing clamd and ClamAV's test files into .tools/clamav/"
+    rm -rf .tools/clamav && mkdir -p .tools/clamav/packages
+    (cd .tools/clamav/packages && apt-get -qq download clamav-daemon clamav-testfiles >/dev/null 2>&1) || { say "apt-get cannot bring them"; return 1; }
+    for package in .tools/clamav/packages/*.deb; do dpkg-deb --extract "$package" .tools/clamav/packages/root; done
+    mv .tools/clamav/packages/root/usr/share/clamav-testfiles .tools/clamav/testfiles
+    mv .tools/clamav/packages/root/usr/sbin/clamd .tools/clamav/
+    rm -rf .tools/clamav/packages
+}
+
 case ${1:-} in
     uv) uv ;;
     servers)
@@ -83,6 +99,7 @@ case ${1:-} in
         mariadb || failed=1
         mysql || failed=1
         prometheus || failed=1
+        clamav || failed=1
         kubernetes || failed=1
         exit $failed
         ;;

@@ -47,6 +47,7 @@ FUNCTIONS: dict[str, tuple[str, str, set[str]]] = {
     "labels": ("PUT", f"/labels/{VERSION}", SQL),
     "me": ("GET", "/me", SQL),
     "policies_preview": ("POST", "/policies/preview", POLICIES),
+    "quarantine": ("GET", "/admin/quarantine", {"sqlalchemy", "lakefs_sdk"}),
     "runs": ("GET", "/runs", SQL),
     "shared_users": ("GET", "/shared-users", SQL),
     "token": ("POST", "/token", NOTHING),

@@ -34,6 +34,14 @@
 {{- $_ := set $all "HOLDFAST_LAKEFS_ENDPOINT" (include "holdfast.lakefs.endpoint" .) -}}
 {{- $_ := set $all "HOLDFAST_LAKEFS_REPOSITORY" $v.lakefs.repository -}}
 {{- end -}}
+{{- if $v.clamav.enabled -}}
+{{- $_ := set $all "HOLDFAST_SCAN" "clamd" -}}
+{{- $_ := set $all "HOLDFAST_CLAMD" ($v.clamav.external.address | default (printf "%s-clamav:3310" (include "holdfast.fullname" .))) -}}
+{{- $_ := set $all "HOLDFAST_SCAN_MAX_BYTES" (toString (int64 $v.clamav.maxBytes)) -}}
+{{- $_ := set $all "HOLDFAST_SCAN_TIMEOUT_SECONDS" (toString $v.clamav.timeoutSeconds) -}}
+{{- $_ := set $all "HOLDFAST_SCAN_QUARANTINE" (toString $v.clamav.quarantine) -}}
+{{- $_ := set $all "HOLDFAST_SCAN_DELETE" (toString $v.clamav.deleteInfected) -}}
+{{- end -}}
 {{- range $name, $value := $v.settings -}}
 {{- $_ := set $all $name (toString $value) -}}
 {{- end -}}

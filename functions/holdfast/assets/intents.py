@@ -2,11 +2,13 @@
 
     open ──► stored ──► grouped ──► published
       │         │          │
-      └─────────┴──────────┴──────► failed ──► erased
+      ├─────────┴──────────┴──────► failed ──► erased
+      └──► quarantined ──► stored | failed
 
 ``open``      bytes flow into the keys ``data/<upload_id>/0 … reserved-1``, and the intent's heartbeat beats.
 ``stored``    all bytes are in the store: from here the upload survives the death of any process.
 ``grouped``   a committer has taken it into a group (``holdfast.assets.committer``).
+``quarantined`` its bytes are kept and not let in, until a platform admin decides (``quarantine``).
 ``published`` it brought a version, or files of one, or nothing new (``unchanged``).
 ``failed``    it brings nothing; its bytes are being erased.  ``erased``: they are.
 
@@ -33,6 +35,7 @@ from holdfast.database.types import db_now
 from holdfast.errors import Conflict, Problem
 from holdfast.failpoints import hit
 from holdfast.identity.access import Actor
+from holdfast.scanning.port import Verdict
 
 UPLOAD, ADD_FILES = "upload", "add-files"
 
@@ -92,7 +95,7 @@ class Opening:
 @dataclass(frozen=True, slots=True)
 class Storing:
     """An intent whose bytes are all in the store. ``target_version`` is the version_id that files are added to; None: the newest
-    active one."""
+    active one. ``verdict``: what scanning them said (``quarantine.scan``); None: nothing did."""
 
     upload_id: str
     actor: Owner
@@ -100,6 +103,7 @@ class Storing:
     files: Sequence[StoredFile]
     wishes: Wishes = Wishes()
     target_version: str | None = None
+    verdict: Verdict | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,20 +11,23 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, select
 from starlette.requests import ClientDisconnect, Request
 
-from holdfast.assets import dates, intents, labels, names
+from holdfast.assets import dates, intents, labels, names, quarantine
 from holdfast.assets.intents import StoredFile, Storing, Wishes
 from holdfast.assets.registering import Admission, Check, Registrar, refusal
 from holdfast.assets.waiting import outcomes
 from holdfast.database import tables as t
+from holdfast.database.engine import Database
 from holdfast.errors import Invalid, Malformed, NotFound, Problem, Unavailable
 from holdfast.identity.access import Actor, Claims
 from holdfast.media import kind
+from holdfast.scanning.port import Verdict
 from holdfast.storage.objects import Writer
 from holdfast.web.auth import claims
 from holdfast.web.hop import Threads
@@ -40,6 +43,8 @@ BROKEN_OFF = frozenset({"incomplete-body", "upload-failed", "upload-given-up"})
 """What an intent ends in whose bytes did not all come. It says nothing about the next request of the same Idempotency-Key."""
 RESERVE = 8
 """Keys that a further file reserves at once."""
+BEAT_SECONDS = 15.0
+"""How often an upload that is being scanned says that it is alive."""
 POLL_SECONDS = 0.5
 """How often a waiting request looks whether another process has settled its intent."""
 
@@ -220,10 +225,27 @@ class _Upload:
         assert self._actor is not None
         await self._threads.run(self._settle_pending)
         target = self._fields.get("primary_version_id") or None
-        await self._registrar.store(
-            Storing(self._begun.upload_id, self._actor, self._asset_path, self._files, self._wishes, target)
-        )
+        storing = Storing(self._begun.upload_id, self._actor, self._asset_path, self._files, self._wishes, target)
+        storing = replace(storing, verdict=await self._scanned(storing))
+        await self._registrar.store(storing)
         self._stored = True
+
+    async def _scanned(self, storing: Storing) -> Verdict | None:
+        """None where nothing is scanned. Raises ScannerUnavailable: nothing of the upload stays then, and the client sends it
+        again."""
+        if self._services.settings.scan == "off":
+            return None
+        beat = Beat(self._services.database, storing.upload_id)
+        while True:
+            try:
+                await asyncio.wait_for(self._registrar.scans.acquire(), BEAT_SECONDS)
+                break
+            except TimeoutError:
+                await self._threads.run(beat)
+        try:
+            return await self._threads.run_through(quarantine.scan, self._services, storing, beat)
+        finally:
+            self._registrar.scans.release()
 
     async def give_up(self, error: BaseException) -> None:
         """Nothing of it stays, unless it was stored already."""
@@ -275,6 +297,19 @@ class _Upload:
         sent = {(f.filename, f.primary, f.sha256) for f in self._files}
         if not same or (rows and sent != {(row.filename, row.primary, row.sha256) for row in rows}):
             raise Invalid("This Idempotency-Key was used for another upload.", slug="idempotency-key-reused")
+
+
+class Beat:
+    """The intent's heartbeat, however often it is called. Raises GivenUp."""
+
+    def __init__(self, database: Database, upload_id: str) -> None:
+        self._database, self._upload_id = database, upload_id
+        self._at = time.monotonic()
+
+    def __call__(self) -> None:
+        if time.monotonic() - self._at >= BEAT_SECONDS:
+            self._at = time.monotonic()
+            intents.heartbeat(self._database, self._upload_id)
 
 
 def _described(position: int, primary: bool, filename: str, said: str | None, poured: Poured) -> StoredFile:

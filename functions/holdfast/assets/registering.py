@@ -5,23 +5,30 @@ Of sixteen clients' small uploads, each in transactions of its own, the transact
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import Connection
 
-from holdfast.assets import intents
+from holdfast.assets import intents, quarantine
 from holdfast.assets.intents import Begun, GivenUp, Opening, Storing
 from holdfast.audit import trail
-from holdfast.clock import Clock
-from holdfast.database.engine import Database
 from holdfast.errors import Problem, TooLarge, Unavailable
 from holdfast.failpoints import hit
 from holdfast.identity.access import Actor, Claims, authorise, demand
 from holdfast.web.hop import Threads
 from holdfast.web.together import Together
+
+if TYPE_CHECKING:
+    from holdfast.services import Services
+
+SCANS = 8
+"""Uploads of a process that are scanned at once: a scanner that takes long must not take all threads of the requests. clamd itself
+has ten, unless it is told otherwise."""
 
 I = TypeVar("I")  # noqa: E741
 R = TypeVar("R")
@@ -44,8 +51,9 @@ class Admission:
 class Registrar:
     """One for an app. Each call returns what it is about, or raises the problem with that one item."""
 
-    def __init__(self, database: Database, clock: Clock, threads: Threads) -> None:
-        self._database, self._clock = database, clock
+    def __init__(self, services: Services, threads: Threads) -> None:
+        self._services, self._database, self._clock = services, services.database, services.clock
+        self.scans = asyncio.Semaphore(SCANS)
         self.open: Together[Admission, tuple[Actor, Begun]] = Together(threads, self._open)
         self.store: Together[Storing, None] = Together(threads, self._store)
 
@@ -81,7 +89,9 @@ class Registrar:
 
     def _store_all(self, connection: Connection, storings: Sequence[Storing]) -> list[BaseException | None]:
         stored = intents.store_all(connection, storings, self._clock())
-        return [None if done else GivenUp() for done in stored]
+        take = partial(quarantine.take, self._services, connection)
+        judged = zip(storings, stored, strict=True)
+        return [take(storing.upload_id, storing.verdict) if done else GivenUp() for storing, done in judged]
 
     def _written(
         self, items: Sequence[I], act: Callable[[Connection, Sequence[I]], list[R | BaseException]]

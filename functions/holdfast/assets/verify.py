@@ -132,7 +132,7 @@ def _unknown(services: Services, keys: Sequence[str]) -> list[tuple[str, bool]]:
                 select(t.intents.c.upload_id).where(
                     t.intents.c.upload_id.in_(set(by_upload.values())),
                     or_(
-                        t.intents.c.state.in_(["open", "stored", "grouped", "failed"]),
+                        t.intents.c.state.in_(["open", "stored", "grouped", "quarantined", "failed"]),
                         and_(t.intents.c.unchanged == true(), unerased),
                     ),
                 )

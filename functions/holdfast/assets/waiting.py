@@ -21,6 +21,10 @@ SMALL_SECONDS = 0.5
 """How long a small upload takes at most on a busy machine."""
 
 
+SETTLED = ("published", "quarantined", "failed", "erased")
+"""States of an intent of which the client is told what came of it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What came of an intent: an asset version's metadata, or a problem."""
@@ -41,7 +45,7 @@ def outcomes(connection: Connection, upload_ids: Iterable[str]) -> dict[str, Out
     settled = connection.execute(
         select(t.intents, t.workspaces.c.name.label("workspace"))
         .join(t.workspaces, t.workspaces.c.id == t.intents.c.workspace_id)
-        .where(t.intents.c.upload_id.in_(list(upload_ids)), t.intents.c.state.in_(["published", "failed", "erased"]))
+        .where(t.intents.c.upload_id.in_(list(upload_ids)), t.intents.c.state.in_(SETTLED))
     ).all()
     found: dict[str, Outcome] = {}
     published: dict[str, dict[str, int]] = defaultdict(dict)

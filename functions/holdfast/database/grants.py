@@ -31,9 +31,9 @@ _MORE: Mapping[Role, Mapping[str, str]] = {
     },
     "write": {
         "INSERT": "assets audit branches commit_entries commit_groups commits files hold_versions holds intents invitations jobs "
-        "leases login_failures revoked_tokens strays upload_parts upload_pieces upload_sessions usage_counters users versions "
-        "workspaces",
-        "UPDATE": "assets branches commit_groups files holds intents invitations leases login_failures upload_pieces "
+        "leases login_failures quarantine revoked_tokens strays upload_parts upload_pieces upload_sessions usage_counters users "
+        "versions workspaces",
+        "UPDATE": "assets branches commit_groups files holds intents invitations leases login_failures quarantine upload_pieces "
         "upload_sessions usage_counters users versions workspaces",
         # What a released hold covered, strays that are put back, and parts of an upload that are sent anew.
         "DELETE": "hold_versions strays upload_parts",
@@ -49,7 +49,8 @@ _MORE: Mapping[Role, Mapping[str, str]] = {
     },
     "worker": {
         "INSERT": "assets audit audit_chains audit_seals audit_unseen branches commit_entries commit_groups commits files "
-        "hold_versions intents jobs leases run_items run_workspaces runs strays upload_parts usage_counters verifications versions",
+        "hold_versions intents jobs leases quarantine run_items run_workspaces runs strays upload_parts usage_counters "
+        "verifications versions",
         "UPDATE": "assets audit_chains branches commit_groups files holds intents jobs leases run_workspaces runs upload_pieces "
         "upload_sessions usage_counters verifications versions workspaces",
         "DELETE": "audit audit_seals audit_unseen commit_groups files hold_versions intents jobs login_failures policies "

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 EVERY = 15.0
 """Seconds between two looks."""
 DEPENDENCIES = ("database", "objects", "versions")
-"""Members of ``Services`` that have a ``check``."""
+"""Members of ``Services`` that have a ``check``; where uploads are scanned, so has ``scanner``."""
 
 _log = logging.getLogger(__name__)
 
@@ -119,8 +119,9 @@ def observe(services: Services) -> None:
 
 
 def ask(services: Services, stopping: threading.Event) -> None:
-    """Asks each store whether it answers."""
-    for name in DEPENDENCIES:
+    """Asks each store whether it answers, and the scanner."""
+    scanner = ("scanner",) if services.settings.scan != "off" else ()
+    for name in (*DEPENDENCIES, *scanner):
         if stopping.is_set():
             return
         try:

@@ -21,7 +21,7 @@ MOST = 100_000
 """Rows that are counted: a count that says so many means at least so many."""
 
 JOBS = ("pending", "running", "dead")
-INTENTS = ("open", "stored", "grouped", "failed")
+INTENTS = ("open", "stored", "grouped", "quarantined", "failed")
 ERASURES = ("pending", "gone")
 """The states in which something waits for somebody."""
 

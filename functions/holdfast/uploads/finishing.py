@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Row, select, update
 
-from holdfast.assets import intents, names
+from holdfast.assets import intents, names, quarantine
 from holdfast.assets.intents import StoredFile, Storing, Wishes
 from holdfast.database import leases
 from holdfast.database.leases import Lease, LeaseLost
@@ -224,12 +224,14 @@ def _store(services: Services, session: Row[Any], file: StoredFile, lease: Lease
     wishes = Wishes(session.archive_ttl, session.destroy_ttl, session.labels)
     path = names.asset_path(file.filename, file.content_type)
     storing = Storing(session.upload_id, session, path, [file], wishes)
+    verdict = quarantine.scan(services, storing)
 
     def act(connection: Connection) -> None:
         leases.fence(connection, lease, LEASE_SECONDS)
         done = update(s).where(*sessions.state_is(session.upload_id, "completing"))
         if connection.execute(done.values(state="stored", ended_at=now)).rowcount:
             intents.arrive(connection, storing, must_be_new=session.must_be_new, now=now)
+            quarantine.take(services, connection, session.upload_id, verdict)
             ending.request(connection, session.upload_id, services.settings.intent_timeout_seconds)
             concatenation.release(services, connection, session)
 

@@ -22,6 +22,7 @@ from holdfast.database.tables.core import (
 )
 from holdfast.database.tables.erasures import compactions, erasures, verifications
 from holdfast.database.tables.holds import hold_versions, holds
+from holdfast.database.tables.quarantine import quarantine
 from holdfast.database.tables.runs import policies, run_items, run_workspaces, runs
 from holdfast.database.tables.seals import audit_chains, audit_seals, audit_unseen
 from holdfast.database.tables.uploads import upload_parts, upload_pieces, upload_sessions
@@ -49,6 +50,7 @@ __all__ = [
     "login_failures",
     "metadata",
     "policies",
+    "quarantine",
     "revoked_tokens",
     "run_items",
     "run_workspaces",

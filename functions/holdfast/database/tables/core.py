@@ -164,6 +164,7 @@ intents = table(
     Column("user_id", Id, ForeignKey("users.id"), nullable=False),
     Column("kind", ascii_id(16), nullable=False),  # upload | add-files
     # open → stored → grouped → published | failed;  open → failed.  A failed one's bytes are erased, then it is `erased`.
+    # open → quarantined → stored | failed.
     Column("state", ascii_id(16), nullable=False),
     Column("asset_path", exact(400), nullable=False),
     Column("primary_filename", exact(255), nullable=False),

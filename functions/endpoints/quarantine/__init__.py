@@ -1,0 +1,2 @@
+EXTRAS = ("sql", "lakefs")
+ROLE = "write"
