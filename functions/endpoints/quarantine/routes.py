@@ -91,7 +91,7 @@ async def page(
     summary="Delete what was not let in",
     description="Its bytes are erased; that it was there stays on record. For platform admins.",
     response_model=Quarantined,
-    responses=problems_of(404, 409),
+    responses=problems_of(400, 404, 409),
 )
 async def delete(request: Request, upload_id: str) -> Response:
     who, app = claims(request), request.app.state
@@ -104,7 +104,7 @@ async def delete(request: Request, upload_id: str) -> Response:
     summary="Let in what was not let in",
     description="The upload goes on as if it had just come, and becomes a version if it still can. For platform admins.",
     response_model=Quarantined,
-    responses=problems_of(404, 409),
+    responses=problems_of(400, 404, 409),
 )
 async def release(request: Request, upload_id: str) -> Response:
     who, app = claims(request), request.app.state
