@@ -43,7 +43,8 @@ class Tenant:
     """``active``, ``archived`` and ``destroyed`` are versions' metadata; the paths are the same in every workspace. ``run`` is the
     id of a run of ``policy``, which archived something. ``hold`` is active, and covers nothing yet. ``file`` came in chunks, is
     public and archived. Of uploads that are under way: ``begun`` has nothing yet, ``sent`` all that it is to have, and ``stuck`` is
-    complete and was not finished. ``quarantined`` is the id of an upload that was not let in."""
+    complete and was not finished. ``resumable`` was begun by tus, with room for a thousand bytes. ``quarantined`` is the id of an
+    upload that was not let in."""
 
     admin: User
     member: User
@@ -57,6 +58,7 @@ class Tenant:
     begun: str
     sent: str
     stuck: str
+    resumable: str
     quarantined: str
 
     @property
@@ -106,12 +108,15 @@ def settle(stack: Stack, http: Http, name: str) -> Tenant:
     assert whole.status_code == 200, whole.text
     file = whole.json()["data"]
     stepped("filearchive", file)
-    ids = [in_chunks(http, who, b"content", last).json()["data"]["upload_id"] for last in UNDER_WAY]
+    begun, sent, stuck = (in_chunks(http, who, b"content", last).json()["data"]["upload_id"] for last in UNDER_WAY)
     values = {"filename": f"{name}.txt", "details": {}, "kept": True}
-    chunks.complete(stack.own, stack.own.tokens.verify(admin.token), ids[-1], count=1, size=7, values=values)
+    chunks.complete(stack.own, stack.own.tokens.verify(admin.token), stuck, count=1, size=7, values=values)
     quarantined = store(stack, admin, ("bad.txt", f"{name}'s malware".encode()), verdict=Verdict(Result.INFECTED, "Bad"))
     run = swept(stack, policy)
-    return Tenant(admin, member, active, archived, destroyed, policy, run, placed.json(), file, *ids, quarantined)
+    tus = http.post("/uploads", headers={**who, "Tus-Resumable": "1.0.0", "Upload-Length": "1000"})
+    assert tus.status_code == 201, tus.text
+    under_way = (begun, sent, stuck, tus.headers["location"].rpartition("/")[2])
+    return Tenant(admin, member, active, archived, destroyed, policy, run, placed.json(), file, *under_way, quarantined)
 
 
 UNDER_WAY = ("init", "chunk", "chunk")

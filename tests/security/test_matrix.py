@@ -164,6 +164,25 @@ def lasting(http: Http, tenant: Tenant, who: dict[str, str]) -> httpx.Response:
     return http.get(tenant.file["download_url"].removeprefix("http://holdfast.test"), headers=who)
 
 
+def resumable(method: str, *, begun: bool = True, override: bool = False) -> Ask:
+    """By tus, about an upload of one's own, which is ``begun`` for it: to others it is not there."""
+
+    def ask(http: Http, tenant: Tenant, who: dict[str, str]) -> httpx.Response:
+        said = {**who, "Tus-Resumable": "1.0.0", "Upload-Length": "3"}
+        if not begun:
+            return http.request(method, "/uploads", headers=said)
+        reply = http.post("/uploads", headers=said)
+        if reply.is_error:
+            return reply
+        said |= {"Content-Type": "application/offset+octet-stream", "Upload-Offset": "0"}
+        if override:
+            said["X-HTTP-Method-Override"] = method
+        path = httpx.URL(reply.headers["location"]).path
+        return http.request("POST" if override else method, path, headers=said, content=b"new" if method == "PATCH" else None)
+
+    return ask
+
+
 INIT = "/api/v1/file/upload/init/"
 
 
@@ -274,6 +293,25 @@ RIGHTS = [
         200,
         the_quarantined("POST", "/release"),
         done=403,
+    ),
+    #
+    Right("OPTIONS", "/uploads", "everybody", 204, 204, resumable("OPTIONS", begun=False), done=204),
+    Right("POST", "/uploads", "upload", 201, 403, resumable("POST", begun=False), done=201),
+    Right(
+        "OPTIONS",
+        "/uploads/{upload_id}",
+        "everybody",
+        204,
+        204,
+        lambda http, tenant, who: http.request("OPTIONS", f"/uploads/{'0' * 32}", headers=who),
+        done=204,
+    ),
+    Right("HEAD", "/uploads/{upload_id}", "upload", 200, 403, resumable("HEAD")),
+    Right("PATCH", "/uploads/{upload_id}", "upload", 204, 403, resumable("PATCH"), done=204),
+    Right("DELETE", "/uploads/{upload_id}", "upload", 204, 403, resumable("DELETE"), done=204),
+    *(
+        Right("POST", "/uploads/{upload_id}", "upload", done, 403, resumable(meant, override=True), meant, done=done)
+        for meant, done in (("HEAD", 200), ("PATCH", 204), ("DELETE", 204))
     ),
 ]
 

@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from schemathesis import openapi
+from schemathesis import openapi, serializer
 from schemathesis.checks import not_a_server_error
 from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance, status_code_conformance
@@ -49,9 +49,26 @@ def bodies(tenant: Tenant) -> dict[str, tuple[str, Any]]:
         "POST /policies/preview": (JSON, dump(tenant.policy)),
         "POST /api/v1/file/upload/chunk/": (MULTIPART, {"upload_id": tenant.begun, "chunk_index": "0", "file": b"content"}),
         "POST /api/v1/file/upload/complete/": (MULTIPART, {"upload_id": tenant.sent, "total_chunks": "1", "total_size": "7"}),
+        "PATCH /uploads/{upload_id}": (TUS, b"content"),
         "POST /api/v1/file/upload/retry": (MULTIPART, {"file_id": tenant.stuck}),
         "POST /holds": (JSON, {"matter": "Doe v. Example", "reason": "an order", "selector": {"labels": {"project": "apollo"}}}),
     }
+
+
+TUS = "application/offset+octet-stream"
+RESUMABLE = {"Tus-Resumable": "1.0.0"}
+HEADERS = {
+    "POST /uploads": {**RESUMABLE, "Upload-Length": "3"},
+    "HEAD /uploads/{upload_id}": RESUMABLE,
+    "PATCH /uploads/{upload_id}": {**RESUMABLE, "Upload-Offset": "0"},
+    "DELETE /uploads/{upload_id}": RESUMABLE,
+}
+"""What operations need besides a token."""
+
+
+@serializer(TUS)
+def as_it_is(_context: Any, value: Any) -> bytes:
+    return value if isinstance(value, bytes) else str(value).encode()
 
 
 LEADS = {"GET /api/v1/file/link/{file_id}"}
@@ -63,7 +80,7 @@ def place(tenant: Tenant, version: dict[str, Any], template: str) -> dict[str, A
     """The path parameters that lead to the version, or to what else the tenant has."""
     known = {"asset_path": version["asset_path"], "version_id": version["version_id"], "filename": version["primary_filename"]}
     known |= {"run_id": tenant.run, "hold_id": tenant.hold["id"], "file_id": tenant.file["id"], "appointment_id": "1"}
-    known |= {"upload_id": tenant.quarantined}
+    known |= {"upload_id": tenant.quarantined if "/quarantine/" in template else tenant.resumable}
     return {name: value for name, value in known.items() if f"{{{name}}}" in template}
 
 
@@ -99,6 +116,8 @@ def explored(stack: Stack, operation: Any, tenant: Tenant) -> Counter[int]:
     real: dict[str, Any] = {"path_parameters": place(tenant, version, operation.path)}
     if media_type is not None:
         real |= {"body": body, "media_type": media_type}
+    if operation.label in HEADERS:
+        real["headers"] = HEADERS[operation.label]
     if operation.label in LEADS:
         real["query"] = dict(parse_qsl(urlsplit(tenant.file["download_url"]).query))
     first = ask(operation.Case(**real))

@@ -53,6 +53,7 @@ FUNCTIONS: dict[str, tuple[str, str, set[str]]] = {
     "token": ("POST", "/token", NOTHING),
     "token_revoke": ("POST", "/token/revoke", SQL),
     "ttl": ("PUT", f"/ttl/{VERSION}", SQL),
+    "uploads": ("POST", "/uploads", ALL),
     "usage": ("GET", "/usage", SQL),
     "users": ("POST", "/users", {"sqlalchemy", "lakefs_sdk"}),
     "workspace": ("GET", "/workspace", SQL),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from starlette.responses import Response
+
 from endpoints.uploads.headers import ALGORITHMS, CONTENT_TYPE, VERSION
 from holdfast.web.described import BINARY, problems_of
 
@@ -31,6 +33,7 @@ _CHECKSUM = _header(
 _BODY = {"required": False, "content": {CONTENT_TYPE: {"schema": BINARY}}}
 
 CREATION: dict[str, Any] = {
+    "response_class": Response,
     "status_code": 201,
     "responses": responses_of(
         201, "Location is the upload's URL", 400, 403, 404, 409, 410, 412, 413, 415, 422, 429, 503, mismatch=True
@@ -53,10 +56,12 @@ CREATION: dict[str, Any] = {
     },
 }
 HEADERS: dict[str, Any] = {
+    "response_class": Response,
     "responses": responses_of(
         200,
         "Upload-Offset is how much of it is safe; of a complete one, Holdfast-Asset-Path and Holdfast-Version-Id are the "
         "version that it became",
+        400,
         404,
         410,
         412,
@@ -65,6 +70,7 @@ HEADERS: dict[str, Any] = {
     "openapi_extra": {"parameters": [_RESUMABLE]},
 }
 PATCH: dict[str, Any] = {
+    "response_class": Response,
     "status_code": 204,
     "responses": responses_of(
         204, "Upload-Offset is where the next bytes go", 400, 404, 409, 410, 412, 413, 415, 422, 503, mismatch=True
@@ -80,11 +86,13 @@ PATCH: dict[str, Any] = {
     },
 }
 TERMINATION: dict[str, Any] = {
+    "response_class": Response,
     "status_code": 204,
-    "responses": responses_of(204, "The upload is gone; a version that came of it stays", 404, 409, 410, 412, 422),
+    "responses": responses_of(204, "The upload is gone; a version that came of it stays", 400, 404, 409, 410, 412, 422),
     "openapi_extra": {"parameters": [_RESUMABLE]},
 }
 OPTIONS: dict[str, Any] = {
+    "response_class": Response,
     "status_code": 204,
-    "responses": responses_of(204, "Tus-Version, Tus-Extension, Tus-Max-Size and Tus-Checksum-Algorithm"),
+    "responses": responses_of(204, "Tus-Version, Tus-Extension, Tus-Max-Size and Tus-Checksum-Algorithm", 400, 422),
 }
