@@ -111,6 +111,8 @@ TABLE = [
     stage("empty path", ""),
     stage("an address of another kind", "q", address="mem://elsewhere/1"),
     stage("on no branch", "q", branch="nobody"),
+    stage("without a checksum", "q", checksum=None),
+    stage("with a checksum that is none", "r", checksum="unhashed-1"),
     stat("staged, on its branch", "ada", "a/1"),
     stat("staged, in the commit", "{0}", "a/1"),
     commit("first"),

@@ -139,6 +139,8 @@ def _head(repository: Repository, request: Request) -> Reply:
 
 def _stage(repository: Repository, request: Request) -> Reply:
     body, path = request.body, request.first("path")
+    if body["checksum"] is None:
+        raise RefusedError(400, 'Error at "/checksum": Value is not nullable')
     record = Record(
         size=body["size_bytes"],
         checksum=body["checksum"],
