@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import zlib
 from hashlib import sha256
 from typing import Any
@@ -15,8 +16,9 @@ from tests.behaviour.moments import path, upload
 from tests.behaviour.policies import governed
 from tests.behaviour.unhashed import hashes, jobs, publish
 from tests.stacks import SQLITE, WITH_MYSQL, Stack
+from tests.waiting import until
 
-from holdfast.assets import hashing
+from holdfast.assets import erasing, hashing
 from holdfast.assets.verify import verify
 from holdfast.background import settle
 from holdfast.database import tables as t
@@ -218,6 +220,24 @@ def test_a_job_that_is_run_again_changes_nothing(stack: Stack) -> None:
     hashing.run(stack.own, {"file": file})
     assert hashes(stack, version) == {"note.txt": hexdigest(b"note")}
     hashing.run(stack.own, {"file": 4711})
+
+
+@pytest.mark.parametrize("stack", [SQLITE], indirect=True)
+def test_jobs_that_take_long_keep_no_others_waiting(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    ada, enough = stack.user("ada"), threading.Event()
+    for number in range(4):
+        publish(stack, ada, (f"note{number}.txt", b"note"))
+    monkeypatch.setattr(hashing, "run", lambda _services, _payload: enough.wait(60))
+    services = stack.services(reconcile_seconds=3600)
+    services.start(scheduling=False)
+    try:
+        until(lambda: ("running", 1) in jobs(stack))
+        stack.database.write(lambda connection: erasing.request(connection, "nobodys", 0))
+        until(lambda: jobs(stack, erasing.KIND) == [("done", 1)] * 2)
+        assert jobs(stack).count(("running", 1)) == 1
+    finally:
+        enough.set()
+        services.close()
 
 
 @pytest.mark.parametrize("stack", [SQLITE], indirect=True)
