@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 from tests.asgi import Http
 from tests.behaviour.erased import disagreements, used
 from tests.behaviour.moments import bearer, path, upload
-from tests.behaviour.unhashed import publish
+from tests.behaviour.unhashed import publish, store
 from tests.security.tenants import platform_admin
 from tests.servers.clamd import MALWARE, MEBIBYTES, SIGNATURE, Clamd
 from tests.stacks import SQL, SQLITE, WITH_MYSQL, Stack, User
@@ -252,6 +252,16 @@ def test_nothing_is_stored_unscanned_by_mistake(stack: Stack, clamd: Clamd) -> N
         stack.database.write(lambda connection: quarantine.take(services, connection, "x", Verdict(Result.NOT_SCANNED)))
     assert stack.database.write(lambda connection: quarantine.take(services, connection, "x", Verdict(Result.CLEAN))) is None
     assert stack.database.write(lambda connection: quarantine.take(stack.own, connection, "x", None)) is None
+
+
+@pytest.mark.parametrize("stack", [SQLITE], indirect=True)
+def test_verify_knows_what_is_kept(stack: Stack) -> None:
+    upload_id = store(stack, stack.user("ada"), ("bad.txt", b"bad"), verdict=Verdict(Result.INFECTED, "Bad"))
+    assert disagreements(stack) == []
+    stack.own.objects.delete(f"data/{upload_id}/0")
+    assert [(one.problem, one.subject) for one in disagreements(stack)] == [("quarantine-differs", f"data/{upload_id}/0")]
+    stack.database.write(lambda connection: connection.execute(update(t.quarantine).values(state="released")))
+    assert [one.subject for one in disagreements(stack)] == [upload_id, f"data/{upload_id}/0"]
 
 
 @pytest.mark.parametrize("stack", [SQLITE], indirect=True)

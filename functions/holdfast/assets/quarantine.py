@@ -12,6 +12,7 @@ Here a client who waits is told at once. What was never a version is covered by 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -63,7 +64,9 @@ def scan(services: Services, upload: Storing, each: Callable[[], None] = lambda:
     for file in upload.files:
         key = intents.key(upload.upload_id, file.position)
         failpoints.hit(_SCAN[0])
-        found = services.scanner.scan(file.size, lambda: services.objects.read(key), each)  # noqa: B023  called at once
+        with ExitStack() as reading:
+            opened = lambda: reading.enter_context(closing(services.objects.read(key)))  # noqa: B023, E731  called at once
+            found = services.scanner.scan(file.size, opened, each)
         failpoints.hit(_SCAN[1])
         verdict = Verdict(found.result, found.signature, found.detail, file.filename)
         if not verdict.passes:

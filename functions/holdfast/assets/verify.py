@@ -2,8 +2,8 @@
 
 Every version that is not being erased: its files' objects are there with their size (``deep``: with their sha256, or their CRC-32
 where that is all that is known), and the commit that is said to have brought a file holds it. Of one that is being purged some may
-be there, of an erased one none. Every object in the store belongs to a file or to an upload under way. The counters, those of holds
-among them, and the ``newest`` marks are what counting and looking give.
+be there, of an erased one none. Every object in the store belongs to a file or to an upload under way; what the quarantine keeps is
+there. The counters, those of holds among them, and the ``newest`` marks are what counting and looking give.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ def verify(services: Services, *, deep: bool = False) -> Iterator[Disagreement |
     yield from _files(services, deep)
     yield from _orphans(services)
     yield from _counters(services)
+    yield from _quarantined(services)
     yield from _newest(services)
     yield from _held(services)
     yield from _usage(services)
@@ -145,6 +146,30 @@ def _unknown(services: Services, keys: Sequence[str]) -> list[tuple[str, bool]]:
             )
         )
     return [(key, key in owned) for key in keys if owned.get(key, by_upload.get(key) not in busy)]
+
+
+def _quarantined(services: Services) -> Iterator[Disagreement]:
+    """What is said to be kept is there, and nothing else is."""
+    q, i, f = t.quarantine.c, t.intents.c, t.files.c
+    kept = select(q.upload_id).where(q.state == "kept")
+    held = select(i.upload_id).where(i.state == "quarantined")
+    with services.database.read() as connection:
+        differing = connection.execute(
+            select(i.upload_id, i.state).where(or_(i.upload_id.in_(kept), i.state == "quarantined"))
+            .where(or_(i.state != "quarantined", i.upload_id.not_in(kept)))
+        ).all()  # fmt: skip
+        files = connection.execute(select(f.object_key, f.size, f.upload_id).where(f.upload_id.in_(held)).order_by(f.id)).all()
+    for row in differing:
+        yield Disagreement("quarantine-differs", row.upload_id, f"the upload is {row.state}, which the quarantine does not say")
+    for file in files:
+        size = services.objects.size(file.object_key)
+        if size != file.size and _is_quarantined(services, file.upload_id):
+            yield Disagreement("quarantine-differs", file.object_key, f"{size} bytes are there, registered are {file.size}")
+
+
+def _is_quarantined(services: Services, upload_id: str) -> bool:
+    with services.database.read() as connection:
+        return connection.scalar(select(t.intents.c.state).where(t.intents.c.upload_id == upload_id)) == "quarantined"
 
 
 def _counters(services: Services) -> Iterator[Disagreement]:

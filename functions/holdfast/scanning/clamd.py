@@ -79,7 +79,9 @@ class Clamd:
     def _took(self, connection: socket.socket, data: bytes) -> bool:
         """Whether clamd took it. Not if it has answered already, or hung up, which its answer says then."""
         with _away():
-            if select.select([connection], [], [], 0)[0]:
+            listening = select.poll()
+            listening.register(connection, select.POLLIN)
+            if listening.poll(0):
                 return False
             try:
                 connection.sendall(data)
