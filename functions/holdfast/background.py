@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from socket import socket
 
-from holdfast.assets import ending, erasing, hashing
+from holdfast.assets import ending, erasing, hashing, quarantine
 from holdfast.assets import upkeep as assets_upkeep
 from holdfast.assets.reconcile import Reconciled, reconcile
 from holdfast.audit import retention, sealer, sealing
@@ -107,6 +107,7 @@ def _round(services: Services) -> Reconciled:
     reconciled = reconcile(services)
     releasing.release_due(services)
     ending.resume(services)
+    quarantine.follow(services)
     for subject in (identity_upkeep, assets_upkeep, jobs_upkeep, lifecycle_upkeep, uploads_upkeep):
         subject.clean(services)
     sweep_own(services)

@@ -15,7 +15,7 @@ from tests.behaviour.moments import bearer, path, upload
 from tests.behaviour.unhashed import publish, store
 from tests.security.tenants import platform_admin
 from tests.servers.clamd import MALWARE, MEBIBYTES, SIGNATURE, Clamd
-from tests.stacks import SQL, SQLITE, WITH_MYSQL, Stack, User
+from tests.stacks import ROLES, SQL, SQLITE, WITH_MYSQL, Stack, User
 from tests.waiting import until
 
 from holdfast.assets import quarantine
@@ -252,6 +252,18 @@ def test_nothing_is_stored_unscanned_by_mistake(stack: Stack, clamd: Clamd) -> N
         stack.database.write(lambda connection: quarantine.take(services, connection, "x", Verdict(Result.NOT_SCANNED)))
     assert stack.database.write(lambda connection: quarantine.take(services, connection, "x", Verdict(Result.CLEAN))) is None
     assert stack.database.write(lambda connection: quarantine.take(stack.own, connection, "x", None)) is None
+
+
+@pytest.mark.parametrize("stack", [SQLITE, ROLES], indirect=True)
+def test_what_is_kept_goes_with_its_workspace(stack: Stack) -> None:
+    ada, eve = stack.user("ada"), stack.user("eve")
+    hers, other = (store(stack, user, ("bad.txt", b"bad"), verdict=Verdict(Result.INFECTED, "Bad")) for user in (ada, eve))
+    with stack.client(ada) as http:
+        assert http.request("DELETE", "/workspace", json={"confirm": ada.branch}).status_code == 200
+    run_jobs(stack)
+    assert [(one["upload_id"], one["state"]) for one in listed(stack)] == [(other, "kept"), (hers, "deleted")]
+    assert bytes_of(stack) == [f"data/{other}/0"]
+    assert disagreements(stack) == []
 
 
 @pytest.mark.parametrize("stack", [SQLITE], indirect=True)

@@ -40,7 +40,7 @@ MAY: dict[str, tuple[set[str], set[str], set[str]]] = {
     "leases": ({WRITE, SWEEP, PURGE, WORKER}, {WRITE, SWEEP, PURGE, WORKER}, set()),
     "login_failures": ({WRITE}, {WRITE}, {WORKER}),
     "policies": ({SWEEP}, {SWEEP}, {WORKER}),
-    "quarantine": ({WRITE, WORKER}, {WRITE}, set()),
+    "quarantine": ({WRITE, WORKER}, {WRITE, WORKER}, set()),
     "revoked_tokens": ({WRITE}, set(), {WORKER}),
     "run_items": ({SWEEP, WORKER}, set(), set()),
     "run_workspaces": ({SWEEP, WORKER}, {SWEEP, WORKER}, set()),

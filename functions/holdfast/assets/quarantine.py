@@ -12,7 +12,7 @@ Here a client who waits is told at once. What was never a version is covered by 
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -180,6 +180,16 @@ def delete(services: Services, claims: Claims | None, upload_id: str) -> dict[st
         _erase(services, connection, upload_id, problem(verdict))
 
     return _decide(services, claims, upload_id, "deleted", throw_away)[0]
+
+
+def follow(services: Services) -> None:
+    """What is kept of workspaces that were deleted is deleted, too. Raises DatabaseUnavailable."""
+    gone = t.workspaces.c.state == "deleted"
+    with services.database.read() as connection:
+        found = connection.scalars(select(q.upload_id).join(t.workspaces).where(q.state == "kept", gone)).all()
+    for upload_id in found:
+        with suppress(Conflict):  # somebody decided meanwhile
+            delete(services, None, upload_id)
 
 
 def _erase(services: Services, connection: Connection, upload_id: str, told: Problem) -> None:

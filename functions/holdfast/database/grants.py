@@ -51,8 +51,8 @@ _MORE: Mapping[Role, Mapping[str, str]] = {
         "INSERT": "assets audit audit_chains audit_seals audit_unseen branches commit_entries commit_groups commits files "
         "hold_versions intents jobs leases quarantine run_items run_workspaces runs strays upload_parts usage_counters "
         "verifications versions",
-        "UPDATE": "assets audit_chains branches commit_groups files holds intents jobs leases run_workspaces runs upload_pieces "
-        "upload_sessions usage_counters verifications versions workspaces",
+        "UPDATE": "assets audit_chains branches commit_groups files holds intents jobs leases quarantine run_workspaces runs "
+        "upload_pieces upload_sessions usage_counters verifications versions workspaces",
         "DELETE": "audit audit_seals audit_unseen commit_groups files hold_versions intents jobs login_failures policies "
         "revoked_tokens strays upload_parts upload_pieces upload_sessions",
     },

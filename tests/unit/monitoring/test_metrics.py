@@ -64,7 +64,9 @@ def test_each_store_is_asked_and_one_that_fails_does_not_hide_the_others(monkeyp
 
     seen = StandingMetrics()
     monkeypatch.setattr(metrics, "STANDING", seen)
-    parts = {name: SimpleNamespace(check=fails if name == "objects" else lambda: None) for name in DEPENDENCIES}
-    metrics.ask(cast(Services, SimpleNamespace(**parts)), threading.Event())
-    assert seen.up == {"database": True, "objects": False, "versions": True}
+    parts = {name: SimpleNamespace(check=fails if name == "objects" else lambda: None) for name in (*DEPENDENCIES, "scanner")}
+    stores = {"database": True, "objects": False, "versions": True}
+    for scan, up in (("off", stores), ("clamd", {**stores, "scanner": True})):
+        metrics.ask(cast(Services, SimpleNamespace(**parts, settings=SimpleNamespace(scan=scan))), threading.Event())
+        assert seen.up == up
     assert 'holdfast_dependency_up{dependency="objects"} 0.0' in text(seen)
