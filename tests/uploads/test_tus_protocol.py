@@ -197,6 +197,18 @@ def test_a_patch_of_no_bytes_leaves_the_offset(http: Http) -> None:
     assert (reply.status_code, reply.headers["upload-offset"]) == (204, "0")
 
 
+def test_a_client_whose_last_reply_was_lost_may_send_nothing_at_the_end(http: Http) -> None:
+    path = create(http, 3)
+    done = patch(http, path, 0, b"abc")
+
+    again = patch(http, path, 3, b"")
+
+    assert (again.status_code, again.headers["upload-offset"]) == (204, "3")
+    assert again.headers["holdfast-version-id"] == done.headers["holdfast-version-id"]
+    assert patch(http, path, 3, b"d").status_code == 409
+    assert patch(http, path, 2, b"").status_code == 409
+
+
 def test_a_patch_against_what_is_not_there_is_404(http: Http) -> None:
     assert patch(http, "/uploads/" + "0" * 32, 0, b"x").status_code == 404
 

@@ -151,6 +151,8 @@ async def _patch(request: Request, upload_id: str) -> Response:
         raise Malformed("Upload-Offset is missing.", slug="invalid-header", header="Upload-Offset")
     length = read.count(request.headers, "Upload-Length")
     checksum = read.checksum(read.one(request.headers, "Upload-Checksum"))
+    if _coming(request) == 0 and (done := await state.threads.run(tus.whole, state.services, who, upload_id, offset)) is not None:
+        return Response(status_code=204, headers={**_progress(done), **await _published(request, done)})
     said = await state.threads.run(tus.prepare, state.services, who, upload_id, offset, length, _coming(request))
     try:
         session = await _append(request, upload_id, offset, checksum)
@@ -259,7 +261,7 @@ def _version(metadata: dict[str, Any] | None) -> dict[str, str]:
 async def _published(request: Request, session: Row[Any]) -> dict[str, str]:
     """Headers about the version that a complete upload becomes. Raises the problem that it ends in; what takes longer than a
     request should goes on without one."""
-    if session.state != "completing":
+    if session.state not in ("completing", "stored"):
         return {}
     state = request.app.state
     try:

@@ -31,6 +31,14 @@ def look(services: Services, claims: Claims, upload_id: str) -> tuple[Row[Any], 
     return row, found
 
 
+def whole(services: Services, claims: Claims, upload_id: str, offset: int) -> Row[Any] | None:
+    """The session, if all its bytes came and ``offset`` is their end: a client whose last reply was lost may send nothing there
+    once more. Blocks. Raises Unauthenticated, Forbidden, NotFound, Gone."""
+    with services.database.read() as connection:
+        _, row = find(connection, claims, upload_id)
+    return row if row.state in ("completing", "stored") and row.offset == offset and not concatenation.partials_of(row) else None
+
+
 def find(connection: Connection, claims: Claims, upload_id: str, *, lock: bool = False) -> tuple[Actor, Row[Any]]:
     """As ``sessions.find``, for sequential ones that were not terminated. Raises Gone, too."""
     actor, row = sessions.find(connection, claims, upload_id, lock=lock)

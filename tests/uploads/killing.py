@@ -1,0 +1,88 @@
+"""A server that is killed with SIGKILL, and started again at its address, whenever the uploads have come so far."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import func, select, update
+
+from holdfast.database import tables as t
+from holdfast.database.types import db_later
+from tests.servers.process import answers, free_ports
+from tests.stacks import Stack
+
+PROGRAM = Path(sys.executable).with_name("holdfast")
+
+
+class Killed:
+    """``kills``: how often it died so far."""
+
+    def __init__(self, stack: Stack, moments: Sequence[int]) -> None:
+        """``moments``: after how many bytes of all sessions it dies, rising."""
+        self.kills = 0
+        [port] = free_ports(1)
+        self.address = f"http://127.0.0.1:{port}"
+        self._stack, self._moments = stack, list(moments)
+        self._command = [str(PROGRAM), "serve", "--data", str(stack.values["data"]), "--port", str(port)]
+        self._environment = {**os.environ, **{f"HOLDFAST_{name.upper()}": str(value) for name, value in stack.values.items()}}
+        self._start()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _start(self) -> None:
+        self._process = subprocess.Popen(
+            self._command, env=self._environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        )
+        deadline = time.monotonic() + 60
+        while not answers(f"{self.address}/readyz"):
+            assert self._process.poll() is None, "the server did not start"
+            assert time.monotonic() < deadline, "the server is not ready"
+            time.sleep(0.05)
+
+    def _kill(self) -> None:
+        self._process.send_signal(signal.SIGKILL)
+        self._process.wait()
+
+    def _run(self) -> None:
+        while self._moments and not self._stopping.wait(0.005):
+            if self._bytes() >= self._moments[0]:
+                self._moments.pop(0)
+                self._kill()
+                self.kills += 1
+                self._expire_leases()
+                self._start()
+
+    def _bytes(self) -> int:
+        with self._stack.database.read() as connection:
+            return int(connection.scalar(select(func.sum(t.upload_sessions.c.offset))) or 0)
+
+    def _expire_leases(self) -> None:
+        """As if the time of the dead process's leases had passed."""
+        with self._stack.database.engine.begin() as connection:
+            connection.execute(update(t.leases).values(expires_at=db_later(-1)))
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self._thread.join()
+        self._kill()
+
+
+@contextmanager
+def killed(stack: Stack, size: int, times: int, seed: int) -> Iterator[Killed]:
+    """A server that dies so often while ``size`` bytes come, at random moments."""
+    chance = random.Random(seed)
+    server = Killed(stack, sorted(chance.randrange(1, size * 9 // 10) for _ in range(times)))
+    try:
+        yield server
+    finally:
+        server.stop()
