@@ -80,7 +80,7 @@ HANDLERS: Mapping[str, Handler] = {
 }
 """By the kind of job."""
 
-LENGTHY = frozenset({hashing.KIND})
+LENGTHY = frozenset({hashing.KIND, completing.KIND})
 """Kinds of job that may take hours. They have a thread of their own, so that a hold, say, is not kept waiting by them."""
 
 

@@ -196,13 +196,13 @@ def held(connection: Connection, session: Row[Any], indexes: Sequence[int] | Non
 
 def complete(services: Services, claims: Claims, upload_id: str, *, count: int, size: int, values: dict[str, Any]) -> Row[Any]:
     """All ``count`` chunks, ``size`` bytes together, have been sent: the session is complete, with ``values`` for its columns. A
-    session that is complete already is returned as it is. Blocks. Raises as ``receive`` does, and Conflict (chunks-missing) with
-    the indexes that have to be sent, Invalid when their sizes make no file of ``size`` bytes."""
+    session that is complete already is returned as it is, also one that has failed. Blocks. Raises as ``receive`` does, and
+    Conflict (chunks-missing) with the indexes that have to be sent, Invalid when their sizes make no file of ``size`` bytes."""
     now = services.clock()
 
     def act(connection: Connection) -> Row[Any]:
         actor, session = sessions.find(connection, claims, upload_id, lock=True)
-        if session.state not in {"open", *sessions.ENDED}:
+        if session.state not in {"open", "cancelled", "expired"}:
             return session
         sessions.check_open(session, now)
         if session.kind != sessions.CHUNKS:

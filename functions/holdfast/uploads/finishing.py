@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -218,13 +219,25 @@ def join(services: Services, session: Row[Any]) -> None:
             joined(services, session, some, number + 1, number * many * session.chunk_size, size)
 
 
+class _Keeping:
+    """Keeps the lease, however often it is called. Raises LeaseLost."""
+
+    def __init__(self, services: Services, lease: Lease) -> None:
+        self._database, self._lease, self._at = services.database, lease, time.monotonic()
+
+    def __call__(self) -> None:
+        if time.monotonic() - self._at >= LEASE_SECONDS / 10:
+            self._at = time.monotonic()
+            self._database.write(lambda connection: leases.fence(connection, self._lease, LEASE_SECONDS))
+
+
 def _store(services: Services, session: Row[Any], file: StoredFile, lease: Lease) -> None:
     """One transaction: the session is stored, and its intent is there, stored too."""
     now = services.clock()
     wishes = Wishes(session.archive_ttl, session.destroy_ttl, session.labels)
     path = names.asset_path(file.filename, file.content_type)
     storing = Storing(session.upload_id, session, path, [file], wishes)
-    verdict = quarantine.scan(services, storing)
+    verdict = quarantine.scan(services, storing, _Keeping(services, lease))
 
     def act(connection: Connection) -> None:
         leases.fence(connection, lease, LEASE_SECONDS)

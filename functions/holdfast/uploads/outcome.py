@@ -65,11 +65,9 @@ def _finished(services: Services, upload_id: str) -> Outcome:
 
 
 async def try_to_finish(services: Services, threads: Threads, session: Row[Any]) -> None:
-    """As ``finish``, for a face whose reply does not depend on it: what goes wrong is asked for later, or tried again by the
-    job."""
+    """As ``finish``, but what takes long, or a store that is away, is nothing that the client has to wait for: the job goes on.
+    Raises the problem that the session ended in."""
     try:
         await finish(services, threads, session)
     except Unavailable as error:
         log.info("upload %s is finished later: %s", session.upload_id, error)
-    except Problem as problem:
-        log.info("upload %s ended: %s", session.upload_id, problem.slug)
