@@ -25,7 +25,8 @@ class Caller:
     user: User
 
     async def ask(self, method: str, path: str, *, key: str | None = None, **options: Any) -> Reply:
-        headers = {"Authorization": f"Bearer {self.user.token}", **({"Idempotency-Key": key} if key else {})}
+        said = {"Idempotency-Key": key} if key else {}
+        headers = {"Authorization": f"Bearer {self.user.token}", **said, **options.pop("headers", {})}
         return await send(self.app, method, path, headers=headers, **options)
 
     async def upload(
