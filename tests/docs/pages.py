@@ -24,6 +24,7 @@ from holdfast.policies.crd import SHORT_NAME, crd, structural
 from holdfast.policies.model import API_VERSION, KIND, RULES, Spec
 from holdfast.policies.status import Status
 from holdfast.web import catalogue
+from holdfast.web.serving import routers
 from holdfast_operator.settings import Settings as OperatorSettings
 from images import build
 from tests.docs import chart
@@ -57,6 +58,7 @@ def _kinds() -> Iterator[tuple[int, str, str]]:
     """The error tree, with the leaves that other packages add: status, word, and the class's own sentence or title."""
     for module in pkgutil.walk_packages(holdfast.__path__, "holdfast."):
         importlib.import_module(module.name)
+    routers()  # which imports the functions
     level = [errors.Problem]
     while level:
         for kind in level:

@@ -22,7 +22,7 @@ OVERRIDE = "x-http-method-override"
 
 
 class Mismatch(errors.Problem):
-    """tus has a status of its own for it."""
+    """The bytes of a request are not those that its Upload-Checksum is of; a status of tus' own."""
 
     status, slug, title = 460, "checksum-mismatch", "Checksum mismatch"
 
@@ -32,6 +32,8 @@ class MethodNotAllowed(errors.Problem):
 
 
 class UnsupportedVersion(errors.PreconditionFailed):
+    """The request is not of the version of tus that is spoken here, or does not say of which it is."""
+
     slug = "unsupported-version"
 
     def __init__(self) -> None:
