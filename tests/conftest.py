@@ -93,18 +93,21 @@ def tell(record_property: Callable[[str, object], None]) -> Callable[[str], None
     return lambda line: record_property(TOLD, line)
 
 
+CLUSTER = {"node", "kubernetes"}
+"""Fixtures of the tests that need a cluster."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The crash tests fork, which costs the more the larger the process has become: they come first."""
-    items.sort(key=lambda item: "crash" not in item.path.parts)
+    """The tests of the cluster come first, since one process has all of them and they take longest; then the crash tests, which
+    fork, and that costs the more the larger the process has become."""
+    items.sort(key=lambda item: 0 if item.get_closest_marker("xdist_group") else 1 if "crash" in item.path.parts else 2)
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """There is one cluster on a machine. Of the tests that need its node, which wait much, one runs at a time, and beside it one of
-    those to whom its API server is enough (``--dist loadgroup``)."""
-    for group in ("node", "kubernetes"):
-        if group in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group(group))
-            break
+    """There is one cluster on a machine, and one of its tests runs at a time (``--dist loadgroup``): while an upgrade is not to
+    lose a request, nobody else makes its API server busy."""
+    if CLUSTER & set(getattr(item, "fixturenames", ())):
+        item.add_marker(pytest.mark.xdist_group("kubernetes"))
 
 
 def pytest_configure(config: pytest.Config) -> None:

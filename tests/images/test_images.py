@@ -18,7 +18,7 @@ from tests.servers.required import missing
 TAG = "test"
 NAMES = ["token", "jwks", "operator"]
 
-pytestmark = [pytest.mark.xdist_group("node"), pytest.mark.timeout(900)]  # two builds at once disturb one another
+pytestmark = [pytest.mark.xdist_group("kubernetes"), pytest.mark.timeout(900)]  # two builds at once disturb one another
 
 
 class Built:

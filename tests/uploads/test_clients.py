@@ -91,7 +91,7 @@ CLIENTS: dict[str, Client] = {
 
 
 @pytest.fixture(scope="session")
-def node() -> None:
+def npm_packages() -> None:
     """The clients' packages, as the lock file has them."""
     with missing():
         if not shutil.which("npm"):
@@ -101,8 +101,8 @@ def node() -> None:
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # tuspy leaves its connections open
-@pytest.mark.xdist_group("node")
-@pytest.mark.usefixtures("node")
+@pytest.mark.xdist_group("npm")
+@pytest.mark.usefixtures("npm_packages")
 @pytest.mark.parametrize("name", CLIENTS)
 @pytest.mark.parametrize("stack", [SQLITE, SQL], indirect=True)
 def test_a_strangers_client_uploads_through_a_server_that_dies(
