@@ -84,6 +84,7 @@ def place(tenant: Tenant, version: dict[str, Any], template: str) -> dict[str, A
     return {name: value for name, value in known.items() if f"{{{name}}}" in template}
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("stack", [SQLITE], indirect=True)
 def test_every_operation_answers_as_its_document_says(stack: Stack) -> None:
     app = stack.app()
