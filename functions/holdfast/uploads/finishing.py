@@ -12,6 +12,7 @@ import secrets
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Row, select, update
@@ -27,6 +28,7 @@ from holdfast.media import kind
 from holdfast.storage.objects import Part, PartsDiffer
 from holdfast.storage.objects.hashing import sums_of
 from holdfast.storage.objects.parts import MIN_PART
+from holdfast.storage.objects.writing import write
 from holdfast.uploads import assembly, concatenation, cutting, ending, pieces, sessions
 
 if TYPE_CHECKING:
@@ -130,16 +132,7 @@ def _assembled(services: Services, session: Row[Any]) -> Whole:
 def _written(services: Services, session: Row[Any], rest: Any) -> Whole:
     """All of it is less than a part."""
     writer = services.objects.writer(assembly.key(session.upload_id), pieces.TYPE)
-    try:
-        for chunk in pieces.read(services, rest):
-            view = memoryview(chunk)
-            while view:
-                writer.flush()
-                view = view[writer.feed(view) :]
-        stored = writer.finish()
-    except BaseException:
-        writer.abort()
-        raise
+    stored = write(writer, pieces.read(services, rest))
     return Whole(stored.size, None, stored.sha256)
 
 
@@ -147,18 +140,8 @@ def _concatenated(services: Services, session: Row[Any], partials: Sequence[str]
     """A final upload: the bytes of its partial ones, copied. Raises Unavailable while another final upload reads one of them."""
     for one in dict.fromkeys(partials):
         _partial(services, one)
-    writer = services.objects.writer(assembly.key(session.upload_id), pieces.TYPE)
-    try:
-        for one in partials:
-            for chunk in services.objects.read(assembly.key(one)):
-                view = memoryview(chunk)
-                while view:
-                    writer.flush()
-                    view = view[writer.feed(view) :]
-        stored = writer.finish()
-    except BaseException:
-        writer.abort()
-        raise
+    chunks = chain.from_iterable(services.objects.read(assembly.key(one)) for one in partials)
+    stored = write(services.objects.writer(assembly.key(session.upload_id), pieces.TYPE), chunks)
     return Whole(stored.size, None, stored.sha256)
 
 

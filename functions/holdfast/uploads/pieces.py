@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from holdfast.database.tables import upload_parts, upload_pieces
 from holdfast.failpoints import hit
-from holdfast.storage.objects import Part
+from holdfast.storage.objects import Part, writing
 
 if TYPE_CHECKING:
     from holdfast.services import Services
@@ -34,16 +34,7 @@ def write(services: Services, upload_id: str, position: int, content: memoryview
     hit("session.piece.before")
     services.database.write(lambda connection: connection.execute(insert(upload_pieces).values(coming)))
     hit("session.piece.after")
-    writer = services.objects.writer(key, TYPE)
-    try:
-        rest = content
-        while rest:
-            writer.flush()
-            rest = rest[writer.feed(rest) :]
-        stored = writer.finish()
-    except BaseException:
-        writer.abort()
-        raise
+    stored = writing.write(services.objects.writer(key, TYPE), [content])
     return {"object_key": key, "size": stored.size, "sha256": stored.sha256, "crc32": zlib.crc32(content)}
 
 
