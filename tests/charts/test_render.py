@@ -252,6 +252,8 @@ REACHES: dict[str, tuple[set[str], bool]] = {
         {
             "function-fileupload",
             "function-add-associated-files",
+            "function-file-upload",
+            "function-uploads",
             "function-users",
             "function-quarantine",
             "worker",
@@ -268,7 +270,17 @@ REACHES: dict[str, tuple[set[str], bool]] = {
     "seaweedfs-worker": ({"seaweedfs-admin"}, False),
     "seaweedfs-backup": (set(), False),
     "qdrant": ({"worker"}, False),
-    "clamav": ({"function-fileupload", "function-add-associated-files", "worker"}, False),
+    "clamav": (
+        {
+            "function-fileupload",
+            "function-add-associated-files",
+            "function-file",
+            "function-file-upload",
+            "function-uploads",
+            "worker",
+        },
+        False,
+    ),
     "worker": (set(), False),
     "operator": (set(), False),
     **{one: ({"test"}, True) for one in FUNCTION_COMPONENTS},

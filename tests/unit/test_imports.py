@@ -35,7 +35,7 @@ FUNCTIONS: dict[str, tuple[str, str, set[str]]] = {
     "content": ("GET", "/content/image/jpg/test", STORE),
     "delfile": ("POST", f"/delfile/{VERSION}", SQL),
     "docs": ("GET", "/docs", NOTHING),
-    "file": ("GET", "/api/v1/file/all", ALL),
+    "file": ("GET", "/api/v1/file/all", STORE),
     "file_upload": ("POST", "/api/v1/file/upload/init/", ALL),
     "filearchive": ("POST", f"/filearchive/{VERSION}", SQL),
     "filedownload": ("GET", f"/filedownload/{VERSION}", STORE),

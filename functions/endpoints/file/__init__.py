@@ -1,2 +1,2 @@
-EXTRAS = ("sql", "s3", "lakefs")
+EXTRAS = ("sql", "s3")
 ROLE = "write"
