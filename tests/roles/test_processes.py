@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from holdfast.assets.verify import verify
 from holdfast.audit.verify import verify as verify_trail
@@ -25,12 +26,13 @@ from holdfast.policies.model import AssetPolicy
 from holdfast.policies.report import Action
 from holdfast.policies.validating import validated
 from holdfast.storage.objects import StoreUnavailable
+from holdfast.uploads import chunks
 from holdfast.usage.counting import recount
 from tests.asgi import Http
 from tests.behaviour.moments import Moving, bearer, path, upload
 from tests.cli.program import HOLDFAST, Program
 from tests.roles.stack import FUNCTIONS, Roles, receiver
-from tests.security.tenants import platform_admin
+from tests.security.tenants import in_chunks, platform_admin
 from tests.servers.clamd import MALWARE, Clamd
 from tests.stacks import MYSQL, ROLES, WITH_ROLES, Stack
 
@@ -95,6 +97,15 @@ def test_every_function_works_as_its_role(stack: Stack) -> None:
             ask("POST", f"/{act}/{where}")
         assert ask.http.get("/admin/quarantine").status_code == 403
         ask.reached.add("quarantine")
+        in_chunks(ask.http, {}, b"a chunk")
+        [file] = ask("GET", "/api/v1/file/all")["data"]
+        ask("GET", f"/api/v1/file/get/{file['id']}")
+        tus = {"Tus-Resumable": "1.0.0", "Upload-Length": "3"}
+        begun = ask.http.post("/uploads", headers=tus)
+        rest = {**tus, "Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"}
+        sent = ask.http.request("PATCH", urlsplit(begun.headers["location"]).path, headers=rest, content=b"new")
+        assert (begun.status_code, sent.status_code) == (201, 204)
+        ask.reached |= {"file_upload", "uploads"}
         shared = {"username": "grace", "password": "shared_password", "permissions": ["list"]}
         ask("POST", "/shared-users", json=shared)
         ask("DELETE", "/shared-users", json={"username": "grace"})
@@ -111,6 +122,19 @@ def test_every_function_works_as_its_role(stack: Stack) -> None:
         ask.http.headers.update(bearer(token))
         ask("DELETE", "/workspace", json={"confirm": "ada_space"})
     assert ask.reached == set(FUNCTIONS)
+
+
+def test_the_worker_finishes_an_upload_whose_request_died(stack: Stack) -> None:
+    ada = stack.user("ada")
+    with stack.client(ada) as http:
+        upload_id = in_chunks(http, bearer(ada.token), b"content", "chunk").json()["data"]["upload_id"]
+    whole: dict[str, Any] = {"count": 1, "size": 7, "values": {"filename": "a.txt", "details": {}, "kept": True}}
+    chunks.complete(of(stack).of("write"), stack.own.tokens.verify(ada.token), upload_id, **whole)
+    with stack.database.engine.begin() as connection:
+        connection.execute(update(t.jobs).values(run_after=t.jobs.c.created_at))
+    settle(of(stack).of("worker"))
+    with stack.database.read() as connection:
+        assert connection.scalars(select(t.versions.c.primary_filename)).all() == ["a.txt"]
 
 
 def test_what_is_not_clean_is_taken_released_and_deleted_by_their_roles(stack: Stack, clamd: Clamd) -> None:
@@ -229,6 +253,6 @@ def test_an_object_is_refused_to_who_may_not_write_or_delete_it(stack: Stack) ->
         with pytest.raises(StoreUnavailable):
             objects.delete(key)
         assert objects.size(key) == 1
-    assert refused == {(role, "write") for role in ("read", "sweep", "worker", "purge")}
+    assert refused == {(role, "write") for role in ("read", "sweep", "purge")}
     of(stack).of("purge").objects.delete(key)
     assert stack.own.objects.size(key) is None
