@@ -11,6 +11,7 @@ from hashlib import sha256
 import httpx
 import pytest
 from tests.crash.explorer import Explorer, batches
+from tests.crash.pairing import KINDS
 from tests.crash.scenarios import Caller, Replies, Reply, Scenario
 from tests.crash.test_every_crash import die_once, pairs_of
 from tests.stacks import SQL, SQLITE, Stack
@@ -108,9 +109,18 @@ SCENARIOS: Sequence[Scenario] = (
 pytestmark = pytest.mark.usefixtures("frozen")
 
 
+LARGE = {"by tus, in parts", "by tus, concatenated"}
+"""Scenarios whose megabytes take minutes on servers: there they are run with pairs only (``pairing.py``)."""
+CASES = [
+    pytest.param(stack, scenario, id=f"{stack}-{scenario.name}")
+    for stack in (SQLITE, SQL)
+    for scenario in SCENARIOS
+    if stack == SQLITE or KINDS or scenario.name not in LARGE
+]
+
+
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
-@pytest.mark.parametrize("stack", [SQLITE, SQL], indirect=True)
+@pytest.mark.parametrize(("stack", "scenario"), CASES, indirect=["stack"])
 def test_a_process_dies_at_every_fail_point_of_an_upload(stack: Stack, scenario: Scenario, tell: Callable[[str], None]) -> None:
     began = time.monotonic()
     explorer = Explorer(stack, {"upload_chunk": CHUNK})

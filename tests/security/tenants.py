@@ -68,7 +68,7 @@ class Tenant:
         return [
             *ids,
             self.hold["id"],
-            self.file["id"],
+            *([self.file["id"]] if self.file else []),
             self.quarantined,
             self.admin.branch,
             self.member.account.username,
@@ -76,8 +76,9 @@ class Tenant:
         ]
 
 
-def settle(stack: Stack, http: Http, name: str) -> Tenant:
-    """Makes ``name``'s workspace, with all that a tenant has."""
+def settle(stack: Stack, http: Http, name: str, *, uploads: bool = False) -> Tenant:
+    """Makes ``name``'s workspace, with all that a tenant has; with resumable ``uploads`` only where they matter, as they take a
+    while."""
     admin = stack.user(name)
     member = stack.user(f"{name}_member", "list", of=admin)
     set_password(stack, admin, member)
@@ -104,19 +105,29 @@ def settle(stack: Stack, http: Http, name: str) -> Tenant:
     wanted = {"matter": f"{name}'s matter", "reason": "a reason", "selector": {"paths": ["image/**"]}}
     placed = http.post("/holds", headers=who, json=wanted)
     assert placed.status_code == 201, placed.text
+    file, under_way = ({}, NONE) if not uploads else resumed(stack, http, name, admin)
+    quarantined = store(stack, admin, ("bad.txt", f"{name}'s malware".encode()), verdict=Verdict(Result.INFECTED, "Bad"))
+    run = swept(stack, policy)
+    return Tenant(admin, member, active, archived, destroyed, policy, run, placed.json(), file, *under_way, quarantined)
+
+
+NONE = ("", "", "", "")
+
+
+def resumed(stack: Stack, http: Http, name: str, admin: User) -> tuple[dict[str, Any], tuple[str, str, str, str]]:
+    """The tenant's resumable uploads: a file that came of one, which is archived; and those under way."""
+    who = bearer(admin.token)
     whole = in_chunks(http, who, f"{name}'s chunk".encode())
     assert whole.status_code == 200, whole.text
-    file = whole.json()["data"]
-    stepped("filearchive", file)
+    file: dict[str, Any] = whole.json()["data"]
+    archived = http.post(f"/filearchive/{file['asset_path']}/{file['version_id']}", headers=who)
+    assert archived.status_code == 200, archived.text
     begun, sent, stuck = (in_chunks(http, who, b"content", last).json()["data"]["upload_id"] for last in UNDER_WAY)
     values = {"filename": f"{name}.txt", "details": {}, "kept": True}
     chunks.complete(stack.own, stack.own.tokens.verify(admin.token), stuck, count=1, size=7, values=values)
-    quarantined = store(stack, admin, ("bad.txt", f"{name}'s malware".encode()), verdict=Verdict(Result.INFECTED, "Bad"))
-    run = swept(stack, policy)
     tus = http.post("/uploads", headers={**who, "Tus-Resumable": "1.0.0", "Upload-Length": "1000"})
     assert tus.status_code == 201, tus.text
-    under_way = (begun, sent, stuck, tus.headers["location"].rpartition("/")[2])
-    return Tenant(admin, member, active, archived, destroyed, policy, run, placed.json(), file, *under_way, quarantined)
+    return file, (begun, sent, stuck, tus.headers["location"].rpartition("/")[2])
 
 
 UNDER_WAY = ("init", "chunk", "chunk")
