@@ -207,7 +207,7 @@ def test_an_upgrade_and_a_rollback_lose_no_request(release: Release, tell: Tell)
         before = _pods(release)
         with Asking(release, asks) as asking:
             began = time.monotonic()
-            release.upgrade("--set=settings.HOLDFAST_LINK_MINUTES=7", "--set=functions.drainSeconds=8")
+            release.upgrade("--set=settings.HOLDFAST_LINK_MINUTES=7", "--set=functions.drainSeconds=16")
             release.settle()
             upgraded = time.monotonic() - began
             assert not before & _pods(release), "every function was replaced"
