@@ -113,7 +113,7 @@ def test_chunks_at_once_from_many_processes(stack: Stack) -> None:
         with ThreadPoolExecutor(8) as pool:
             jobs = [(one, other)[n % 2] for n in range(2 * len(pieces))]
             sent = pool.map(lambda n: send(jobs[n], upload_id, n // 2, pieces[n // 2]), range(2 * len(pieces)))
-            assert {reply.status_code for reply in sent} == {200}
+            assert [reply.text for reply in sent if reply.status_code != 200] == []
         replies = [complete(http, upload_id, len(pieces), len(content), filename="x.bin") for http in (one, other)]
         assert [reply.status_code for reply in replies] == [200, 200]
         assert replies[0].json()["data"]["version_id"] == replies[1].json()["data"]["version_id"]

@@ -131,10 +131,11 @@ def _count(services: Services, connection: Connection, session: Row[Any], part: 
 
 def _still_open(services: Services, connection: Connection, session: Row[Any]) -> None:
     """Locks the session's row, and says that something came. Raises Conflict when it takes no more."""
-    expires = sessions.expiry(services, services.clock())
-    mine = update(s).where(*sessions.state_is(session.upload_id, "open")).values(expires_at=expires)
-    if not connection.execute(mine).rowcount:
+    mine = sessions.state_is(session.upload_id, "open")
+    if connection.scalar(select(s.c.id).where(*mine).with_for_update()) is None:
         raise Conflict("The upload is complete, or was ended.", slug="upload-complete")
+    expires = sessions.expiry(services, services.clock())
+    connection.execute(update(s).where(*mine).values(expires_at=expires))
 
 
 def _keep_piece(services: Services, session: Row[Any], index: int, written: dict[str, Any]) -> list[Row[Any]]:
