@@ -109,7 +109,7 @@ SCENARIOS: Sequence[Scenario] = (
 pytestmark = pytest.mark.usefixtures("frozen")
 
 
-LARGE = {"by tus, in parts", "by tus, concatenated"}
+LARGE = {"in chunks that are joined", "by tus, in parts", "by tus, concatenated"}
 """Scenarios whose megabytes take minutes on servers: there they are run with pairs only (``pairing.py``)."""
 CASES = [
     pytest.param(stack, scenario, id=f"{stack}-{scenario.name}")
