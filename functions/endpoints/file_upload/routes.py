@@ -167,7 +167,7 @@ def _short(found: dict[str, str], name: str) -> str | None:
     "/api/v1/file/upload/retry",
     operation_id="file_upload_retry",
     summary="Finish a failed upload again",
-    responses=problems_of(400, 404, 410, 415, 422, 503),
+    responses=problems_of(400, 404, 409, 410, 412, 413, 415, 422, 503),
     openapi_extra=_form(["file_id"], {"file_id": _TEXT, "credential": _TEXT}),
 )
 async def retry(request: Request) -> Response:
