@@ -47,7 +47,7 @@ def _credential(request: Request) -> str | None:
     "/api/v1/file/get/{file_id}",
     operation_id="file_get",
     summary="A file, with a fresh link to it",
-    responses=problems_of(400, 404, 410, 422),
+    responses={**envelope.shows(records.EXAMPLE), **problems_of(400, 404, 410, 422)},
     openapi_extra=_CREDENTIAL,
 )
 async def get(request: Request, file_id: FileId) -> Response:
@@ -60,7 +60,7 @@ async def get(request: Request, file_id: FileId) -> Response:
     "/api/v1/file/status/{file_id}",
     operation_id="file_status",
     summary="How far an upload is: PENDING, STARTED, SUCCESS or FAILURE",
-    responses=problems_of(400, 404, 422),
+    responses={**envelope.shows({"status": "STARTED"}), **problems_of(400, 404, 422)},
     openapi_extra=_CREDENTIAL,
 )
 async def status(request: Request, file_id: FileId) -> Response:
@@ -72,7 +72,7 @@ async def status(request: Request, file_id: FileId) -> Response:
     "/api/v1/file/all",
     operation_id="file_all",
     summary="Files of the workspace, the newest first",
-    responses=problems_of(422),
+    responses={**envelope.shows([records.EXAMPLE], next_cursor=None), **problems_of(422)},
 )
 async def everything(
     request: Request,
@@ -87,7 +87,7 @@ async def everything(
     "/api/v1/file/appointment/{appointment_id}",
     operation_id="file_appointment",
     summary="Files of a group, the newest first",
-    responses=problems_of(400, 422),
+    responses={**envelope.shows([records.EXAMPLE], next_cursor=None), **problems_of(400, 422)},
 )
 async def of_appointment(
     request: Request,
@@ -120,7 +120,7 @@ async def _page(request: Request, cursor: str | None, limit: int, appointment_id
     "/api/v1/file/{file_id}",
     operation_id="file_delete",
     summary="Cancel an upload, or archive and destroy what came of it",
-    responses=problems_of(400, 404, 409, 410, 422, 423),
+    responses={**envelope.shows(None), **problems_of(400, 404, 409, 410, 422, 423)},
     openapi_extra=_CREDENTIAL,
 )
 async def delete(request: Request, file_id: FileId) -> Response:
@@ -135,6 +135,7 @@ _public = APIRouter(route_class=envelope.EnvelopeRoute)
 @_public.get(
     "/api/v1/file/link/{file_id}",
     operation_id="file_link",
+    status_code=307,
     summary="A public file by its lasting link: leads to one of a few minutes",
     responses={307: {"description": "To the file"}, **problems_of(400, 403, 404, 410, 422)},
 )

@@ -55,7 +55,10 @@ def _required(found: dict[str, str], name: str) -> str:
     "/api/v1/file/upload/init/",
     operation_id="file_upload_init",
     summary="Begin an upload in chunks",
-    responses=problems_of(413, 429, 503),
+    responses={
+        **envelope.shows({"upload_id": records.EXAMPLE["upload_id"], "chunk_size": 786432, "max_chunks": 70000}),
+        **problems_of(413, 429, 503),
+    },
 )
 async def init(request: Request) -> Response:
     who, state = claims(request), request.app.state
@@ -70,7 +73,10 @@ async def init(request: Request) -> Response:
     "/api/v1/file/upload/chunk/",
     operation_id="file_upload_chunk",
     summary="Send a chunk: in any order, and again if need be",
-    responses=problems_of(400, 404, 409, 410, 413, 415, 422, 503),
+    responses={
+        **envelope.shows({"upload_id": records.EXAMPLE["upload_id"], "chunk_index": 0}),
+        **problems_of(400, 404, 409, 410, 413, 415, 422, 503),
+    },
     openapi_extra=_form(
         ["upload_id", "chunk_index", "file"],
         {"upload_id": _TEXT, "chunk_index": _COUNT, "chunk_size": _COUNT, "chunk_sha256": _TEXT, "file": BINARY},
@@ -108,7 +114,7 @@ async def chunk(request: Request) -> Response:
     "/api/v1/file/upload/complete/",
     operation_id="file_upload_complete",
     summary="All chunks were sent: the upload becomes a version of its asset",
-    responses=problems_of(400, 404, 409, 410, 412, 413, 415, 422, 503),
+    responses={**envelope.shows(records.EXAMPLE), **problems_of(400, 404, 409, 410, 412, 413, 415, 422, 503)},
     openapi_extra=_form(
         ["upload_id", "total_chunks", "total_size"],
         {name: _COUNT if name.startswith("total") else _TEXT for name in sorted(_COMPLETE)},
@@ -167,7 +173,7 @@ def _short(found: dict[str, str], name: str) -> str | None:
     "/api/v1/file/upload/retry",
     operation_id="file_upload_retry",
     summary="Finish a failed upload again",
-    responses=problems_of(400, 404, 409, 410, 412, 413, 415, 422, 503),
+    responses={**envelope.shows(records.EXAMPLE), **problems_of(400, 404, 409, 410, 412, 413, 415, 422, 503)},
     openapi_extra=_form(["file_id"], {"file_id": _TEXT, "credential": _TEXT}),
 )
 async def retry(request: Request) -> Response:

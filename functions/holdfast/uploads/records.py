@@ -38,6 +38,25 @@ STATUS: Mapping[Progress, str] = {
     "ended": "FAILURE",
 }
 """001's words."""
+EXAMPLE: Mapping[str, Any] = {
+    "id": "0f8fad5bd9cb469fa16570867728950e",
+    "upload_id": "0f8fad5bd9cb469fa16570867728950e",
+    "path": "video/mp4/film",
+    "filename": "film.mp4",
+    "size": 2000000,
+    "content_type": "video/mp4",
+    "detail": {"scene": 7},
+    "credential": False,
+    "download_url": "https://holdfast.example.org/api/v1/file/link/0f8fad5bd9cb469fa16570867728950e?signature=5d41402a",
+    "status": "SUCCESS",
+    "asset_path": "video/mp4/film",
+    "version_id": "9f86d081884c7d659a2feaa0c55ad015",
+    "sha256": None,
+    "appointment_id": None,
+    "user_id": None,
+    "created_at": "2026-11-21T14:03:00.000000+00:00",
+}
+"""A file as ``described`` has it."""
 LINK_MINUTES = 5
 MOST_PAIRS, MOST_CHARACTERS = 32, 1000
 

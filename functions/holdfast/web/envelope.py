@@ -13,9 +13,14 @@ from starlette.responses import JSONResponse, Response
 
 from holdfast import errors
 from holdfast.web import problems
-from holdfast.web.described import SecuredRouter
+from holdfast.web.described import SecuredRouter, gives
 
 _NO_STORE = {"Cache-Control": "no-store"}
+
+
+def shows(data: Any, message: str = "", **besides: Any) -> dict[int | str, dict[str, Any]]:
+    """``responses`` of an operation whose good reply is like ``success`` of the same."""
+    return gives({"data": data, "message": message, "success": True, **besides})
 
 
 def success(data: Any, message: str = "", **besides: Any) -> Response:
