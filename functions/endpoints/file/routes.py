@@ -136,6 +136,7 @@ _public = APIRouter(route_class=envelope.EnvelopeRoute)
     "/api/v1/file/link/{file_id}",
     operation_id="file_link",
     status_code=307,
+    response_class=RedirectResponse,
     summary="A public file by its lasting link: leads to one of a few minutes",
     responses={307: {"description": "To the file"}, **problems_of(400, 403, 404, 410, 422)},
 )
