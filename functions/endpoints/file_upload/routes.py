@@ -8,6 +8,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from holdfast.assets import names
 from holdfast.errors import Invalid, TooLarge
 from holdfast.identity import passwords
 from holdfast.media import kind
@@ -106,7 +107,7 @@ async def chunk(request: Request) -> Response:
     upload_id, index = _required(found, "upload_id"), _number(found, "chunk_index")
     said = _number(found, "chunk_size") if "chunk_size" in found else None
     promised = sessions.sha256(found.get("chunk_sha256"), "chunk_sha256")
-    await state.threads.run(chunks.receive, state.services, who, upload_id, index, bytes(taken), said=said, promised=promised)
+    await state.threads.run(chunks.receive, state.services, who, upload_id, index, taken, said=said, promised=promised)
     return envelope.success({"upload_id": upload_id, "chunk_index": index}, "The chunk is safe.")
 
 
@@ -143,7 +144,7 @@ def _columns(found: dict[str, str], upload_id: str) -> dict[str, Any]:
     if extension and not _EXTENSION.fullmatch(extension):
         raise Invalid("file_extension is 1 to 16 letters or digits.", field="file_extension")
     ending = extension.lstrip(".").lower() or kind.extension_of_type(said) or "bin"
-    filename = sessions.file_name(found.get("filename") or f"{upload_id}.{ending}")
+    filename = names.file_name(found.get("filename") or f"{upload_id}.{ending}")
     detail = records.json_object("detail", found.get("detail"))
     if len(found.get("detail", "")) > _MAX_DETAIL:
         raise Invalid(f"detail has at most {_MAX_DETAIL} characters.", field="detail")

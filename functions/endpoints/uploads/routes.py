@@ -24,6 +24,7 @@ from endpoints.uploads import headers as read
 from endpoints.uploads.described import CREATION, HEADERS, OPTIONS, PATCH, TERMINATION
 from endpoints.uploads.headers import ALGORITHMS, CONTENT_TYPE, VERSION
 from endpoints.uploads.speaking import Answer, TusRoute, answered
+from holdfast.assets import names
 from holdfast.errors import Forbidden, Gone, Invalid, Malformed, Problem, Unavailable, UnsupportedMediaType
 from holdfast.media import kind
 from holdfast.uploads import concatenation, outcome, sequential, sessions, tus
@@ -192,7 +193,7 @@ def _opening(request: Request, length: int | None, concat: str | None) -> Openin
         raise Invalid("if_none_match is '*', or not there.", field="if_none_match")
     return Opening(
         sessions.SEQUENTIAL,
-        filename=sessions.file_name(given),
+        filename=names.file_name(given),
         content_type=said,
         length=length,
         wishes=sessions.wishes(pairs.get("archive_ttl"), pairs.get("destroy_ttl"), pairs.get("labels")),

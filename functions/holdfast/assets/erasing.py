@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 KIND = "erase-upload"
 
 
-def request(connection: Connection, upload_id: str, again_after: int) -> None:
-    """Asks for it, in the caller's transaction. ``again_after`` in seconds."""
-    queue.enqueue(connection, KIND, {"upload_id": upload_id, "last": False})
-    queue.enqueue(connection, KIND, {"upload_id": upload_id, "last": True}, delay=again_after)
+def request(connection: Connection, upload_id: str, again_after: int, kind: str = KIND) -> None:
+    """Asks for it, in the caller's transaction. ``again_after`` in seconds. ``kind``: another job that erases twice."""
+    queue.enqueue(connection, kind, {"upload_id": upload_id, "last": False})
+    queue.enqueue(connection, kind, {"upload_id": upload_id, "last": True}, delay=again_after)
 
 
 def run(services: Services, payload: dict[str, Any]) -> None:

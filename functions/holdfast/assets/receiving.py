@@ -164,12 +164,7 @@ class _Upload:
     def _limit(self) -> int:
         """Bytes that the next file may have."""
         assert self._actor is not None
-        most = self._actor.max_file_bytes
-        limit = self._services.settings.max_file_bytes if most is None else most
-        if self._actor.quota_bytes is not None:
-            sent = sum(f.size for f in self._files)
-            limit = min(limit, max(0, self._actor.quota_bytes - self._actor.used_bytes - sent))
-        return limit
+        return self._actor.largest_file(self._services.settings.max_file_bytes, sum(f.size for f in self._files))
 
     async def _open(self) -> None:
         if self._begun is None:

@@ -64,6 +64,12 @@ class Actor:
     max_file_bytes: int | None
     used_bytes: int
 
+    def largest_file(self, otherwise: int, sent: int = 0) -> int:
+        """Bytes that his next file may have: his workspace's maximum (``otherwise``, where it has none), and what its quota leaves
+        after the ``sent`` ones that are not counted yet."""
+        most = otherwise if self.max_file_bytes is None else self.max_file_bytes
+        return most if self.quota_bytes is None else min(most, max(0, self.quota_bytes - self.used_bytes - sent))
+
     def may(self, permission: str) -> bool:
         return permission in self.permissions or "admin" in self.permissions
 

@@ -19,6 +19,7 @@ from holdfast.errors import Conflict, Invalid, TooLarge
 from holdfast.failpoints import hit
 from holdfast.identity.access import Claims
 from holdfast.storage.objects import Part
+from holdfast.storage.objects.writing import write_part
 from holdfast.uploads import assembly, completing, cutting, finishing, pieces, sessions
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def receive(
     claims: Claims,
     upload_id: str,
     index: int,
-    data: bytes,
+    data: bytes | bytearray,
     *,
     said: int | None = None,
     promised: str | None = None,
@@ -80,7 +81,7 @@ def look(services: Services, claims: Claims, upload_id: str, index: int, said: i
         raise Invalid(f"chunk_index is from 0 to {most - 1}.", field="chunk_index")
     if said is not None and not 0 < said <= session.chunk_size:
         raise too_long(session)
-    limit = sessions.largest(services, actor)
+    limit = actor.largest_file(services.settings.max_file_bytes)
     if index * session.chunk_size >= limit:
         raise TooLarge(f"The file is larger than {limit} bytes, the most that is allowed here.", limit=limit)
     return session
@@ -112,13 +113,7 @@ def _keep_part(services: Services, session: Row[Any], index: int, content: memor
         services.database.write(lambda connection: pieces.forget(connection, session.upload_id, index + 1))
     name = assembly.opened(services, session)
     key, offset = assembly.key(session.upload_id), index * session.chunk_size
-    writer = services.objects.part(key, name, index + 1, offset, len(content))
-    writer.feed(content)
-    try:
-        part = writer.finish()
-    except BaseException:
-        writer.abort()
-        raise
+    part = write_part(services.objects.part(key, name, index + 1, offset, len(content)), [content])
     hit("session.part.before")
     services.database.write(lambda connection: _count(services, connection, session, part))
     hit("session.part.after")
@@ -209,13 +204,13 @@ def complete(services: Services, claims: Claims, upload_id: str, *, count: int, 
         if session.kind != sessions.CHUNKS:
             raise Conflict("The upload takes no chunks.", slug="other-kind")
         check(session.chunk_size, held(connection, session), count, size)
-        most = sessions.largest(services, actor)
+        most = actor.largest_file(services.settings.max_file_bytes)
         if size > most:
             raise TooLarge(f"The file is larger than {most} bytes, the most that is allowed here.", limit=most)
         done = {"state": "completing", "length": size, "chunk_count": count, "epoch": session.epoch + 1, **values}
         connection.execute(update(s).where(s.c.upload_id == upload_id).values(done))
         completing.request(connection, upload_id)
-        return connection.execute(select(s).where(s.c.upload_id == upload_id)).one()
+        return sessions.known(connection, upload_id)
 
     hit("session.complete.before")
     completed = services.database.write(act)

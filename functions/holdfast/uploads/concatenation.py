@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, update
 
 from holdfast.database.tables import upload_sessions as s
 from holdfast.errors import Conflict, Invalid
@@ -60,7 +60,7 @@ def open_final(services: Services, claims: Claims, opening: Opening, partials: S
         mine = sessions.state_is(upload_id, "open")
         connection.execute(update(s).where(*mine).values(state="completing", offset=length))
         completing.request(connection, upload_id)
-        return connection.execute(select(s).where(s.c.upload_id == upload_id)).one()
+        return sessions.known(connection, upload_id)
 
     hit("session.concatenate.before")
     try:
@@ -85,7 +85,7 @@ def _whole(services: Services, connection: Connection, claims: Claims, upload_id
 def release(services: Services, connection: Connection, final: Row[Any]) -> None:
     """In the transaction that stores a final upload: its partial ones end, unless they are in another one that is under way."""
     for one in sorted(set(partials_of(final))):
-        row = connection.execute(select(s).where(s.c.upload_id == one).with_for_update()).first()
+        row = sessions.load(connection, one, lock=True)
         if row is None:
             continue
         left = [other for other in row.details.get("finals", []) if other != final.upload_id]

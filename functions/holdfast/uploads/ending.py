@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, delete, select, update
 
-from holdfast.assets import intents
+from holdfast.assets import erasing, intents
 from holdfast.database.tables import upload_parts, upload_pieces
 from holdfast.database.tables import upload_sessions as s
 from holdfast.errors import Problem
 from holdfast.failpoints import hit
-from holdfast.jobs import queue
 from holdfast.uploads import assembly
-from holdfast.uploads.sessions import ENDED, state_is
+from holdfast.uploads.sessions import ENDED, load, state_is
 
 if TYPE_CHECKING:
     from holdfast.services import Services
@@ -48,15 +47,14 @@ def mark(
 
 def request(connection: Connection, upload_id: str, again_after: int) -> None:
     """Asks for the erasing, in the caller's transaction. ``again_after`` in seconds."""
-    queue.enqueue(connection, KIND, {"upload_id": upload_id, "last": False})
-    queue.enqueue(connection, KIND, {"upload_id": upload_id, "last": True}, delay=again_after)
+    erasing.request(connection, upload_id, again_after, KIND)
 
 
 def erase(services: Services, payload: dict[str, Any]) -> None:
     """The job. Idempotent. Raises StoreUnavailable, and is tried again then."""
     upload_id = payload["upload_id"]
     with services.database.read() as connection:
-        session = connection.execute(select(s).where(s.c.upload_id == upload_id)).first()
+        session = load(connection, upload_id)
         keys = connection.scalars(select(upload_pieces.c.object_key).where(upload_pieces.c.upload_id == upload_id)).all()
     if session is None or session.state not in {*ENDED, "stored"}:
         return

@@ -7,7 +7,6 @@ its steps can be done again.
 
 from __future__ import annotations
 
-import logging
 import secrets
 import time
 from collections.abc import Sequence
@@ -26,15 +25,13 @@ from holdfast.errors import Invalid, Problem, Unavailable
 from holdfast.failpoints import hit
 from holdfast.media import kind
 from holdfast.storage.objects import Part, PartsDiffer
-from holdfast.storage.objects.hashing import sums_of
+from holdfast.storage.objects.hashing import chunks_of, sums_of
 from holdfast.storage.objects.parts import MIN_PART
-from holdfast.storage.objects.writing import write
+from holdfast.storage.objects.writing import write, write_part
 from holdfast.uploads import assembly, concatenation, cutting, ending, pieces, sessions
 
 if TYPE_CHECKING:
     from holdfast.services import Services
-
-log = logging.getLogger(__name__)
 
 LEASE_SECONDS = 600
 HEAD = 4096
@@ -56,11 +53,12 @@ def run(services: Services, upload_id: str) -> bool:
     if lease is None:
         return False
     try:
-        session = _session(services, upload_id)
+        with services.database.read() as connection:
+            session = sessions.load(connection, upload_id)
         if session is None or session.state != "completing":
             return True
         try:
-            _finish(services, session, lease)
+            _finish(services, session, Keeping(services, lease))
         except Problem as problem:
             if isinstance(problem, Unavailable):
                 raise
@@ -78,39 +76,50 @@ def again(services: Services, upload_id: str) -> None:
         raise Unavailable("Another process finishes the upload.")
 
 
-def _session(services: Services, upload_id: str) -> Row[Any] | None:
-    with services.database.read() as connection:
-        return connection.execute(select(s).where(s.c.upload_id == upload_id)).first()
+class Keeping:
+    """The lease, which is kept by calling this now and then, however often. Raises LeaseLost."""
+
+    def __init__(self, services: Services, lease: Lease) -> None:
+        self._database, self._lease, self._at = services.database, lease, time.monotonic()
+
+    def __call__(self) -> None:
+        if time.monotonic() - self._at >= LEASE_SECONDS / 10:
+            self._at = time.monotonic()
+            self._database.write(self.fence)
+
+    def fence(self, connection: Connection) -> None:
+        """In the transaction that is done under the lease."""
+        leases.fence(connection, self._lease, LEASE_SECONDS)
 
 
-def _finish(services: Services, session: Row[Any], lease: Lease) -> None:
-    whole = _assembled(services, session)
+def _finish(services: Services, session: Row[Any], keeping: Keeping) -> None:
+    whole = _assembled(services, session, keeping)
     if session.length is not None and whole.size != session.length:
         raise Invalid(f"The upload has {whole.size} bytes, not {session.length}.", slug="size-mismatch")
     key = assembly.key(session.upload_id)
     digest = whole.sha256
     if session.promised_sha256 is not None:
-        digest = digest or _read(services, key, whole)
+        digest = digest or _read(services, key, whole, keeping)
         if digest != session.promised_sha256:
             raise Invalid("The upload does not have the sha256 that was promised.", slug="sha256-mismatch")
     head = b"".join(services.objects.read(key, 0, HEAD)) if whole.size else b""
     mime = kind.content_type(session.filename, head, session.content_type)
     file = StoredFile(0, True, session.filename, mime, whole.size, digest, whole.crc32)
-    _store(services, session, file, lease)
+    _store(services, session, file, keeping)
 
 
-def _read(services: Services, key: str, whole: Whole) -> str:
+def _read(services: Services, key: str, whole: Whole, keeping: Keeping) -> str:
     """The sha256 of the object, whose bytes are those that the parts were made of. Raises Invalid when they are not."""
-    sums = sums_of(services.objects, key)
+    sums = sums_of(services.objects, key, keeping)
     if sums is None or sums.size != whole.size or whole.crc32 not in (None, sums.crc32):
         raise Invalid("What is in the store is not what was sent. Send it again.", slug="upload-damaged")
     return sums.sha256
 
 
-def _assembled(services: Services, session: Row[Any]) -> Whole:
+def _assembled(services: Services, session: Row[Any], keeping: Keeping) -> Whole:
     """The session's bytes as one object under its key."""
     if partials := concatenation.partials_of(session):
-        return _concatenated(services, session, partials)
+        return _concatenated(services, session, partials, keeping)
     join(services, session)
     with services.database.read() as connection:
         rest, parts = pieces.kept(connection, session.upload_id), pieces.parts(connection, session.upload_id)
@@ -136,11 +145,11 @@ def _written(services: Services, session: Row[Any], rest: Any) -> Whole:
     return Whole(stored.size, None, stored.sha256)
 
 
-def _concatenated(services: Services, session: Row[Any], partials: Sequence[str]) -> Whole:
+def _concatenated(services: Services, session: Row[Any], partials: Sequence[str], keeping: Keeping) -> Whole:
     """A final upload: the bytes of its partial ones, copied. Raises Unavailable while another final upload reads one of them."""
     for one in dict.fromkeys(partials):
         _partial(services, one)
-    chunks = chain.from_iterable(services.objects.read(assembly.key(one)) for one in partials)
+    chunks = chain.from_iterable(chunks_of(services.objects, assembly.key(one), keeping) for one in partials)
     stored = write(services.objects.writer(assembly.key(session.upload_id), pieces.TYPE), chunks)
     return Whole(stored.size, None, stored.sha256)
 
@@ -151,11 +160,12 @@ def _partial(services: Services, upload_id: str) -> None:
     if lease is None:
         raise Unavailable("Another upload reads a partial upload of this one.")
     try:
-        partial = _session(services, upload_id)
+        with services.database.read() as connection:
+            partial = sessions.load(connection, upload_id)
         if partial is None or partial.state != "open":
             raise Invalid("A partial upload is gone.", slug="partial-gone")
         if services.objects.size(assembly.key(upload_id)) != partial.length:
-            _assembled(services, partial)
+            _assembled(services, partial, Keeping(services, lease))
     finally:
         leases.release(services.database, lease)
 
@@ -168,13 +178,7 @@ def _last(services: Services, session: Row[Any], rest: Any, before: Part) -> Par
 def joined(services: Services, session: Row[Any], some: Any, number: int, offset: int, size: int) -> Part:
     """Pieces as a part, which is registered. To be called by one at a time for one number."""
     writer = services.objects.part(assembly.key(session.upload_id), assembly.opened(services, session), number, offset, size)
-    try:
-        for chunk in pieces.read(services, some):
-            writer.feed(chunk)
-        part = writer.finish()
-    except BaseException:
-        writer.abort()
-        raise
+    part = write_part(writer, pieces.read(services, some))
 
     def act(connection: Connection) -> None:
         pieces.replace(connection, session.upload_id, part)
@@ -202,28 +206,16 @@ def join(services: Services, session: Row[Any]) -> None:
             joined(services, session, some, number + 1, number * many * session.chunk_size, size)
 
 
-class _Keeping:
-    """Keeps the lease, however often it is called. Raises LeaseLost."""
-
-    def __init__(self, services: Services, lease: Lease) -> None:
-        self._database, self._lease, self._at = services.database, lease, time.monotonic()
-
-    def __call__(self) -> None:
-        if time.monotonic() - self._at >= LEASE_SECONDS / 10:
-            self._at = time.monotonic()
-            self._database.write(lambda connection: leases.fence(connection, self._lease, LEASE_SECONDS))
-
-
-def _store(services: Services, session: Row[Any], file: StoredFile, lease: Lease) -> None:
+def _store(services: Services, session: Row[Any], file: StoredFile, keeping: Keeping) -> None:
     """One transaction: the session is stored, and its intent is there, stored too."""
     now = services.clock()
     wishes = Wishes(session.archive_ttl, session.destroy_ttl, session.labels)
     path = names.asset_path(file.filename, file.content_type)
     storing = Storing(session.upload_id, session, path, [file], wishes)
-    verdict = quarantine.scan(services, storing, _Keeping(services, lease))
+    verdict = quarantine.scan(services, storing, keeping)
 
     def act(connection: Connection) -> None:
-        leases.fence(connection, lease, LEASE_SECONDS)
+        keeping.fence(connection)
         done = update(s).where(*sessions.state_is(session.upload_id, "completing"))
         if connection.execute(done.values(state="stored", ended_at=now)).rowcount:
             intents.arrive(connection, storing, must_be_new=session.must_be_new, now=now)

@@ -7,13 +7,12 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row
 
 from holdfast.assets.receiving import settled
 from holdfast.assets.waiting import outcomes
-from holdfast.database.tables import upload_sessions
 from holdfast.errors import Problem, Unavailable, by_slug
-from holdfast.uploads import finishing
+from holdfast.uploads import finishing, sessions
 from holdfast.web.hop import Threads
 
 if TYPE_CHECKING:
@@ -61,7 +60,7 @@ async def finish(services: Services, threads: Threads, session: Row[Any]) -> dic
 def _finished(services: Services, upload_id: str) -> Outcome:
     finishing.run(services, upload_id)
     with services.database.read() as connection:
-        return of(connection, connection.execute(select(upload_sessions).where(upload_sessions.c.upload_id == upload_id)).one())
+        return of(connection, sessions.known(connection, upload_id))
 
 
 async def try_to_finish(services: Services, threads: Threads, session: Row[Any]) -> None:

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, update
 
 from holdfast.database.tables import upload_sessions as s
 from holdfast.errors import Conflict, Invalid, TooLarge
@@ -136,12 +136,12 @@ def _claim(
             raise Conflict("The upload takes chunks.", slug="other-kind")
         if row.offset != offset:
             raise WrongOffset(row.offset)
-        most = sessions.largest(services, actor) if row.length is None else row.length
+        most = actor.largest_file(services.settings.max_file_bytes) if row.length is None else row.length
         if offset + (coming or 0) > most:
             raise TooLarge(f"The upload would have more than {most} bytes.", limit=most)
         values = {"epoch": row.epoch + 1, "numbers": row.numbers + 1}
         connection.execute(update(s).where(s.c.upload_id == upload_id).values(values))
-        row = connection.execute(select(s).where(s.c.upload_id == upload_id)).one()
+        row = sessions.known(connection, upload_id)
         return row, list(pieces.kept(connection, upload_id)), most
 
     claimed = services.database.write(act)
@@ -281,7 +281,7 @@ class _Append:
         if whole and not concatenation.is_partial(self._session):
             completing.complete(self._services, self._progress.upload_id, self._progress.epoch)
         with self._services.database.read() as connection:
-            return connection.execute(select(s).where(s.c.upload_id == self._progress.upload_id)).one()
+            return sessions.known(connection, self._progress.upload_id)
 
     def rescue(self, error: BaseException) -> None:
         """The request broke off: what came is kept as far as it can be."""

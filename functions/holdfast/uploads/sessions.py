@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Row, func, insert, select, update
 
-from holdfast.assets import dates, labels, names
+from holdfast.assets import dates, labels
 from holdfast.assets.intents import Wishes
 from holdfast.database.tables import upload_sessions as s
 from holdfast.errors import Conflict, Gone, Invalid, NotFound, TooLarge, TooManyRequests
@@ -64,11 +64,6 @@ def wishes(archive_ttl: object, destroy_ttl: object, label_text: str | None) -> 
     )
 
 
-def file_name(given: str) -> str:
-    """Raises Invalid unless a file may be called so."""
-    return names.file_name(given)
-
-
 def content_type(given: str) -> str:
     """A media type as the client says it, no more than a hint. Raises Invalid for what cannot be kept."""
     if len(given) > MAX_TYPE or not given.isascii() or not given.isprintable():
@@ -110,7 +105,7 @@ def open_session(services: Services, claims: Claims, opening: Opening) -> Row[An
 
     def act(connection: Connection) -> Row[Any]:
         actor = authorise(connection, claims, "upload")
-        most = largest(services, actor)
+        most = actor.largest_file(services.settings.max_file_bytes)
         if opening.length is not None and opening.length > most:
             raise TooLarge(f"The file is larger than {most} bytes, the most that is allowed here.", limit=most)
         mine = (s.c.workspace_id == actor.workspace_id, s.c.user_id == actor.user_id, s.c.state == "open")
@@ -121,21 +116,12 @@ def open_session(services: Services, claims: Claims, opening: Opening) -> Row[An
                 retry_after=60,
             )
         connection.execute(insert(s).values({**row, "workspace_id": actor.workspace_id, "user_id": actor.user_id}))
-        return connection.execute(select(s).where(s.c.upload_id == upload_id)).one()
+        return known(connection, upload_id)
 
     hit("session.open.before")
     opened = services.database.write(act)
     hit("session.open.after")
     return opened
-
-
-def largest(services: Services, actor: Actor) -> int:
-    """Bytes that a file of ``actor`` may have: the workspace's maximum, and what its quota leaves."""
-    most = actor.max_file_bytes
-    limit: int = services.settings.max_file_bytes if most is None else most
-    if actor.quota_bytes is not None:
-        limit = min(limit, max(0, actor.quota_bytes - actor.used_bytes))
-    return limit
 
 
 def expiry(services: Services, now: datetime) -> datetime:
@@ -148,11 +134,23 @@ def find(connection: Connection, claims: Claims, upload_id: str, *, lock: bool =
     actor = authorise(connection, claims, "upload")
     if not _ID.fullmatch(upload_id):
         raise NotFound("There is no such upload.")
-    query = select(s).where(s.c.upload_id == upload_id)
-    row = connection.execute(query.with_for_update() if lock else query).first()
+    row = load(connection, upload_id, lock=lock)
     if row is None or (row.workspace_id, row.user_id) != (actor.workspace_id, actor.user_id):
         raise NotFound("There is no such upload.")
     return actor, row
+
+
+def load(connection: Connection, upload_id: str, *, lock: bool = False) -> Row[Any] | None:
+    """The session, whoever asks."""
+    query = select(s).where(s.c.upload_id == upload_id)
+    return connection.execute(query.with_for_update() if lock else query).first()
+
+
+def known(connection: Connection, upload_id: str) -> Row[Any]:
+    """A session that is there."""
+    row = load(connection, upload_id)
+    assert row is not None
+    return row
 
 
 def check_open(row: Row[Any], now: datetime) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, update
 
 from holdfast.database.tables import upload_sessions as s
 from holdfast.errors import Conflict, Forbidden, Gone, Malformed, NotFound, TooLarge
@@ -75,7 +75,7 @@ def prepare(services: Services, claims: Claims, upload_id: str, offset: int, len
             raise Malformed(f"The length is {row.length}, and does not change.", slug="length-differs")
         if length < offset + (coming or 0):
             raise Malformed("There are more bytes than that.", slug="length-too-short")
-        if length > (most := sessions.largest(services, actor)):
+        if length > (most := actor.largest_file(services.settings.max_file_bytes)):
             raise TooLarge(f"The file is larger than {most} bytes, the most that is allowed here.", limit=most)
         connection.execute(update(s).where(s.c.upload_id == upload_id).values(length=length))
         return True
@@ -96,7 +96,7 @@ def complete_empty(services: Services, session: Row[Any]) -> Row[Any]:
     """A file of no bytes is complete as soon as it is begun. Blocks."""
     completing.complete(services, session.upload_id, session.epoch)
     with services.database.read() as connection:
-        return connection.execute(select(s).where(s.c.upload_id == session.upload_id)).one()
+        return sessions.known(connection, session.upload_id)
 
 
 def terminate(services: Services, claims: Claims, upload_id: str) -> None:

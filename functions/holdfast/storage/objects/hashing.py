@@ -25,7 +25,7 @@ def sha256_of(objects: Objects, key: str, each: Callable[[], None] = lambda: Non
     chunk. Raises StoreUnavailable, and what ``each`` raises."""
     digest = hashlib.sha256()
     try:
-        for chunk in _chunks(objects, key, each):
+        for chunk in chunks_of(objects, key, each):
             digest.update(chunk)
     except ObjectMissing:
         return None
@@ -36,7 +36,7 @@ def sums_of(objects: Objects, key: str, each: Callable[[], None] = lambda: None)
     """As ``sha256_of``, with its size and CRC-32."""
     size, digest, crc32 = 0, hashlib.sha256(), 0
     try:
-        for chunk in _chunks(objects, key, each):
+        for chunk in chunks_of(objects, key, each):
             size += len(chunk)
             digest.update(chunk)
             crc32 = zlib.crc32(chunk, crc32)
@@ -45,7 +45,8 @@ def sums_of(objects: Objects, key: str, each: Callable[[], None] = lambda: None)
     return Sums(size, digest.hexdigest(), crc32)
 
 
-def _chunks(objects: Objects, key: str, each: Callable[[], None]) -> Iterator[bytes]:
+def chunks_of(objects: Objects, key: str, each: Callable[[], None]) -> Iterator[bytes]:
+    """The object's bytes. ``each`` is called after each chunk. Raises ObjectMissing, StoreUnavailable, and what ``each`` raises."""
     with closing(objects.read(key)) as chunks:
         for chunk in chunks:
             yield chunk
