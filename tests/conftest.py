@@ -9,6 +9,7 @@ from contextlib import suppress
 import pytest
 from hypothesis import settings
 
+from tests import statements
 from tests.roles.stack import seaweedfs_with_identities, users, with_roles
 from tests.servers.clamd import Clamd
 from tests.servers.helm import Helm
@@ -27,6 +28,7 @@ TOLD = "told"
 
 settings.register_profile("holdfast", deadline=None)  # no test fails because the machine is busy
 settings.load_profile("holdfast")
+statements.share()
 
 
 @pytest.fixture(scope="session")

@@ -36,6 +36,7 @@ from holdfast.web.function import App, create_app
 from holdfast.web.serving import routers
 from tests.asgi import Http
 from tests.databases import with_tables
+from tests.servers import lakefs
 from tests.servers.database import DatabaseServer
 from tests.servers.lakefs import LakeFS
 from tests.servers.process import passing_folder
@@ -48,7 +49,10 @@ STANDIN = "mariadb+seaweedfs+lakefs-standin"
 LAKEFS = "mariadb+seaweedfs+lakefs"
 MYSQL = "mysql+seaweedfs+sql"
 
-STACKS = [SQLITE, SQL, STANDIN, LAKEFS]
+WITH_LAKEFS = [LAKEFS] if lakefs.is_here() else [STANDIN, LAKEFS]
+"""The stand-in stands in where the real one is missing; that it behaves alike is tested call by call (``tests/contract``)."""
+
+STACKS = [SQLITE, SQL, *WITH_LAKEFS]
 """What every behaviour is tested on."""
 
 WITH_ROLES = " as roles"

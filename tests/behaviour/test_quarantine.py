@@ -95,7 +95,8 @@ def test_what_is_clean_goes_in_and_what_is_infected_is_kept_and_told(stack: Stac
         assert (told["filename"], told["signature"]) == ("worse.txt", FOUND)
         added = send(http, ("added.txt", MALWARE), to=version)
         assert added.status_code == 422
-        assert [one["asset_path"] for one in http.get("/assets").json()["items"]] == ["text/txt/note"]
+        shown = http.get("/assets").json()["items"]
+        assert [(one["asset_path"], one["scan_result"]) for one in shown] == [("text/txt/note", "clean")]
         assert len(http.get(f"/filedownload/{path(version)}").json()["metadata"]["associated_filenames"]) == 1
         for name in ("bad.txt", "worse.txt"):
             where = {"file": name}
@@ -137,6 +138,7 @@ def test_what_is_released_becomes_what_it_was_to_be(stack: Stack, clamd: Clamd) 
         settle(stack.services())
         released, note = until(lambda: two(http))
         assert (released["asset_path"], released["labels"]) == ("text/txt/bad", {"a": "b"})
+        assert (released["scan_result"], note["scan_result"]) == ("infected", "clean")
         assert released["archive_date"] is not None
         assert [name for name, _ in released["associated_filenames"]] == ["side.txt"]
         assert http.get("/content/text/txt/bad").content == MALWARE
@@ -203,7 +205,9 @@ def test_the_switches(stack: Stack, clamd: Clamd) -> None:
         ("bad.txt", "deleted"),
     ]
     with stack.client(ada) as http:
-        assert send(http, ("anything.txt", MALWARE)).status_code == 200, "where nothing is scanned, anything goes in"
+        unscanned = send(http, ("anything.txt", MALWARE))
+        assert unscanned.status_code == 200, "where nothing is scanned, anything goes in"
+        assert unscanned.json()["scan_result"] == "not_scanned"
     run_jobs(stack)
     assert len(bytes_of(stack)) == 5
     assert disagreements(stack) == []

@@ -28,10 +28,8 @@ def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
                 server.execute("SET GLOBAL innodb_flush_log_at_trx_commit = 1")
 
 
-@pytest.fixture
-def frozen() -> Iterator[None]:
-    """What is there now is not collected in children, which would copy it."""
+@pytest.fixture(scope="session")
+def frozen() -> None:
+    """What the process has loaded by now is looked at by no collection any more, whose time would be most of some tests' time."""
     gc.collect()
     gc.freeze()
-    yield
-    gc.unfreeze()

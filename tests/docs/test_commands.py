@@ -23,7 +23,7 @@ import yaml
 from tests.docs.pages import ROOT
 from tests.servers.kubernetes import Kubernetes
 from tests.servers.process import free_ports, serving
-from tests.stacks import LAKEFS, STANDIN, Stack
+from tests.stacks import WITH_LAKEFS, Stack
 
 GUIDES = ROOT / "docs" / "guides"
 STACKS, OPERATOR, LIFECYCLE = GUIDES / "deployment-stacks.md", GUIDES / "operator.md", GUIDES / "lifecycle.md"
@@ -42,7 +42,7 @@ def test_its_commands_run(document: Path, tmp_path: Path) -> None:
     run(document, tmp_path, {})
 
 
-@pytest.mark.parametrize("stack", [STANDIN, LAKEFS], indirect=True)
+@pytest.mark.parametrize("stack", WITH_LAKEFS, indirect=True)
 def test_the_stacks_guide_runs_on_servers(stack: Stack, tmp_path: Path) -> None:
     settings = stack.settings().model_dump(mode="python", exclude_unset=True)
     run(STACKS, tmp_path, {f"HOLDFAST_{name.upper()}": plain(value) for name, value in settings.items() if value is not None})

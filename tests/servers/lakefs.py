@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 import os
 import secrets
+import shutil
 from collections.abc import Callable
 from urllib.parse import parse_qs, urlsplit
 
@@ -22,6 +23,11 @@ from tests.servers.seaweedfs import SeaweedFS
 
 HOW = "put `lakefs` 1.84 on PATH, or set HOLDFAST_TEST_LAKEFS=http://ACCESSKEY:SECRET@host:port?storage=s3://bucket/prefix"
 MEMORY = "400MiB"  # of Go's heap: without it minutes of load make 1.6 GiB of it, at the same speed
+
+
+def is_here() -> bool:
+    """Whether there is one to start, or one that runs."""
+    return bool(os.environ.get("HOLDFAST_TEST_LAKEFS") or shutil.which("lakefs"))
 
 
 class LakeFS:

@@ -7,6 +7,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from holdfast.scanning.port import Result
+
 EXAMPLE: dict[str, JsonValue] = {
     "asset_path": "image/jpg/test",
     "version_id": "9ef0d7a74ce9d8ece8b103bba8096f05fb50c4e35c7d92b77ae57b78ef898e01",
@@ -20,6 +22,7 @@ EXAMPLE: dict[str, JsonValue] = {
     "size": 48211,
     "content_type": "image/jpeg",
     "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    "scan_result": "clean",
     "labels": {"project": "apollo"},
     "unchanged": False,
     "phase": None,
@@ -64,6 +67,10 @@ class AssetMetadata(BaseModel):
     size: int = Field(description="Of the primary file, in bytes.")
     content_type: str
     sha256: str | None = Field(description="Of the primary file, in hex; null until its bytes are hashed.")
+    scan_result: Result = Field(
+        description="What the malware scanner said of the upload that brought it. What is neither `clean` nor `not_scanned` was "
+        "let in by a platform admin all the same."
+    )
     labels: dict[str, str]
     unchanged: bool = Field(description="Whether an upload brought nothing new.")
     phase: Literal["condemned", "purging", "erased"] | None = Field(description="Of a destroyed version.")

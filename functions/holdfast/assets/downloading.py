@@ -50,6 +50,7 @@ class Found(NamedTuple):
     size: int
     content_type: str
     sha256: str | None
+    scan_result: str | None
     object_key: str
     file_count: int
     total_bytes: int

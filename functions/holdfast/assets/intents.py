@@ -274,6 +274,7 @@ def _registered(storing: Storing, now: datetime) -> list[dict[str, Any]]:
             "size": file.size,
             "sha256": file.sha256,
             "crc32": file.crc32,
+            "scan_result": storing.verdict and storing.verdict.result.value,
             "stored_at": now,
         }
         for file in storing.files

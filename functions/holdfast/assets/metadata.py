@@ -12,6 +12,7 @@ from holdfast.clock import isoformat
 from holdfast.database.tables import files, versions
 from holdfast.policies import inforce
 from holdfast.policies.due import Rule
+from holdfast.scanning.port import Result
 
 
 def describe(
@@ -39,6 +40,7 @@ def describe(
         "size": version.size,
         "content_type": version.content_type,
         "sha256": version.sha256,
+        "scan_result": version.scan_result or Result.NOT_SCANNED,
         "labels": version.labels,
         "unchanged": unchanged,
         "phase": version.phase,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -213,6 +213,7 @@ def _store(services: Services, session: Row[Any], file: StoredFile, keeping: Kee
     path = names.asset_path(file.filename, file.content_type)
     storing = Storing(session.upload_id, session, path, [file], wishes)
     verdict = quarantine.scan(services, storing, keeping)
+    storing = replace(storing, verdict=verdict)
 
     def act(connection: Connection) -> None:
         keeping.fence(connection)

@@ -123,6 +123,7 @@ versions = table(
     Column("labels", JSON, nullable=False),
     Column("uploaded_by", exact(64), nullable=False),
     Column("revision", Integer, nullable=False, server_default=text("0")),
+    Column("scan_result", ascii_id(16)),  # of its upload; NULL: nothing scanned it
     UniqueConstraint("asset_id", "number"),
     Index(None, "asset_id", "status", "number"),
     UniqueConstraint("workspace_id", "asset_path", "version_id"),
@@ -151,6 +152,7 @@ files = table(
     Column("stored_at", UtcDateTime, nullable=False),
     Column("replaced_at", UtcDateTime),  # a later file of the same name took its place within the version
     Column("crc32", BigInteger),  # CRC-32 of the bytes, as the store vouched for it when they were complete; NULL: it did not
+    Column("scan_result", ascii_id(16)),  # what the malware scanner said of its upload; NULL: nothing scanned it
     UniqueConstraint("upload_id", "position"),
     Index(None, "version", "position"),
     Index("ix_files_path", "workspace_id", "path", "id"),

@@ -11,7 +11,8 @@ import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
-from typing import TYPE_CHECKING
+from functools import cache
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import urllib3
@@ -265,6 +266,7 @@ class S3Objects:
 
 def _client(origin: str, credentials: Credentials, connect_timeout: float, read_timeout: float) -> S3Client:
     import boto3
+    import botocore.session
     from botocore.config import Config
 
     config = Config(
@@ -275,12 +277,23 @@ def _client(origin: str, credentials: Credentials, connect_timeout: float, read_
         retries={"mode": "standard", "total_max_attempts": 2},
         proxies={},  # as on the wire: the environment's proxies are not for the store
     )
+    core = botocore.session.Session()
+    core.register_component("data_loader", _descriptions())
     session = boto3.session.Session(
+        botocore_session=core,
         aws_access_key_id=credentials.access_key,
         aws_secret_access_key=credentials.secret_key,
         region_name=credentials.region,
     )
     return session.client("s3", endpoint_url=origin, config=config)
+
+
+@cache
+def _descriptions() -> Any:
+    """botocore's descriptions of S3, which are megabytes of JSON: read once in a process, not once for each client."""
+    import botocore.loaders
+
+    return botocore.loaders.create_loader()
 
 
 def _origin(endpoint: str) -> str:
