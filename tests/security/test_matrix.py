@@ -280,6 +280,7 @@ RIGHTS = [
     Right("GET", "/api/v1/file/get/{file_id}", "download", 404, 403, the_file("GET", "get/")),
     Right("GET", "/api/v1/file/status/{file_id}", "list", 404, 403, the_file("GET", "status/")),
     Right("GET", "/api/v1/file/all", "list", 200, 403, get("/api/v1/file/all")),
+    Right("GET", "/api/v1/file/virus-scanner/health", "list", 200, 403, get("/api/v1/file/virus-scanner/health")),
     Right("GET", "/api/v1/file/appointment/{appointment_id}", "list", 200, 403, get("/api/v1/file/appointment/1")),
     Right("DELETE", "/api/v1/file/{file_id}", "destroy", 404, 403, the_file("DELETE")),
     Right("GET", "/api/v1/file/link/{file_id}", "everybody", 307, 307, lasting, done=307),

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from holdfast.errors import Invalid
-from holdfast.uploads import records
+from holdfast.uploads import records, scanner
 from holdfast.web import envelope, paging
 from holdfast.web.auth import claims
 from holdfast.web.described import problems_of
@@ -114,6 +114,17 @@ async def _page(request: Request, cursor: str | None, limit: int, appointment_id
     )
     next_cursor = None if following is None else paging.encode((following,), bound)
     return envelope.success(items, next_cursor=next_cursor)
+
+
+@router.get(
+    "/api/v1/file/virus-scanner/health",
+    operation_id="file_scanner_health",
+    summary="Whether uploads are scanned for malware, and the scanner answers",
+    responses={**envelope.shows(scanner.EXAMPLE), **problems_of(503)},
+)
+async def scanner_health(request: Request) -> Response:
+    who, state = claims(request), request.app.state
+    return envelope.success(await state.threads.run(scanner.health, state.services, who))
 
 
 @router.delete(
