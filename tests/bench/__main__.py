@@ -7,6 +7,7 @@ import os
 import platform
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from importlib.metadata import version
@@ -31,6 +32,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--write", action="store_true", help="write docs/benchmarks.md")
     asked = parser.parse_args(arguments)
     scale = SMALL if asked.small else FULL
+    os.environ.setdefault("HOLDFAST_TEST_FOLDER", tempfile.gettempdir())  # on a disk, as an installation's data are
     if asked.gib:
         scale = replace(scale, large=asked.gib * 1024 * MIB)
     measured: dict[str, list[Result]] = {}

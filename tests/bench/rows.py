@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.bench import policies, rate, reading, starting, streaming, sweeping
+from tests.bench import policies, rate, reading, resuming, starting, streaming, sweeping
 from tests.bench.measure import Result
 from tests.bench.rig import Scale, Servers
 
@@ -59,6 +59,12 @@ ROWS = {
     "P6": Row(
         "memory that a large upload takes", "none", streaming.memory, "two parts of 6 MiB are held, and the allocator's slack."
     ),
+    "P6 tus": Row(
+        "memory that 16 large uploads at once take, by tus",
+        "none",
+        resuming.memory,
+        "a part of each is held, and the allocator's slack.",
+    ),
     "P7 sql": Row(
         "small uploads, acknowledged as versions, MariaDB + SeaweedFS",
         "boto3 `put_object`, 16 threads",
@@ -77,6 +83,12 @@ ROWS = {
         "as with sql, and lakeFS runs on the same processors. Of the time that a group of 8 takes in lakeFS, staging (a call "
         "for each upload, eight at a time) is 53 %, the commit 28 %, looking for the operation in the log 10 %, reading the "
         "commit back 9 %.",
+    ),
+    "P8": Row(
+        "a large upload by tus through us to SeaweedFS, until it is a version",
+        "a bare asyncio server that writes the same chunks to a file and fsyncs it",
+        resuming.chunks,
+        "each byte goes on from us to SeaweedFS, which writes it on the same processors, and is hashed twice on its way.",
     ),
     "P9": Row(
         "a policy's run on MariaDB, plan and all (CPU: for 1,000 versions, with the database's)",

@@ -7,8 +7,9 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from tests.servers.process import free_ports
 
 _TICK = os.sysconf("SC_CLK_TCK")
 _PATIENCE = 60
+_SAMPLE_SECONDS = 0.02
 ROOT = Path(__file__).parents[2]
 """The repository: where ``tests`` and the functions are found from."""
 
@@ -61,6 +63,25 @@ class Running:
     def cpu(self) -> float:
         """Seconds of processor time so far."""
         return processor_seconds(self._process.pid)
+
+
+def most_rss(process: Running, act: Callable[[], object]) -> int:
+    """The most resident memory, in KiB, that the process had while ``act`` ran, looked at all the time."""
+    most, ended = 0, threading.Event()
+
+    def look() -> None:
+        nonlocal most
+        while not ended.wait(_SAMPLE_SECONDS):
+            most = max(most, process.rss())
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    try:
+        act()
+    finally:
+        ended.set()
+        looking.join()
+    return max(most, process.rss())
 
 
 def processor_seconds(pid: int) -> float:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,10 +14,8 @@ from typing import Any
 from tests.bench.load import BOUNDARY
 from tests.bench.measure import Goal, Result, in_turn
 from tests.bench.rig import MIB, Scale, Servers, environment, installation
-from tests.bench.running import Running, result_of, started
+from tests.bench.running import Running, most_rss, result_of, started
 from tests.stacks import Stack, User
-
-SAMPLE_SECONDS = 0.02
 
 
 def uploads(servers: Servers, scale: Scale) -> list[Result]:
@@ -66,22 +63,10 @@ def memory(servers: Servers, scale: Scale) -> list[Result]:
     with _serving(servers) as (_, ada, server):
         first = min(scale.large, 64 * MIB)
         upload(server, ada, first, send(first))
-        before, most, ended = server.rss(), 0, threading.Event()
-
-        def look() -> None:
-            nonlocal most
-            while not ended.wait(SAMPLE_SECONDS):
-                most = max(most, server.rss())
-
-        looking = threading.Thread(target=look)
-        looking.start()
-        try:
-            upload(server, ada, scale.large, send(scale.large))
-        finally:
-            ended.set()
-            looking.join()
+        before = server.rss()
+        most = most_rss(server, lambda: upload(server, ada, scale.large, send(scale.large)))
         what = f"RSS growth during an upload of {scale.large // MIB} MiB"
-        return [Result(what, "MiB", [(max(most, server.rss()) - before) / 1024], [], Goal("<=", 16, ratio=False))]
+        return [Result(what, "MiB", [(most - before) / 1024], [], Goal("<=", 16, ratio=False))]
 
 
 @contextmanager

@@ -66,8 +66,9 @@ def program(name: str, how_to_get_it: str, *, also_in: Sequence[Path] = ()) -> P
 
 def fresh_folder(name: str) -> Path:
     """A new folder that only this user may enter. Its path is short, because sockets in it may have 107 bytes. It is in memory
-    where there is room: servers that keep their durability would wait for a disk at each commit, and no machine dies in a test."""
-    return Path(tempfile.mkdtemp(prefix=f"holdfast-{name}-", dir=_memory()))
+    where there is room: servers that keep their durability would wait for a disk at each commit, and no machine dies in a test. Or
+    where `HOLDFAST_TEST_FOLDER` says."""
+    return Path(tempfile.mkdtemp(prefix=f"holdfast-{name}-", dir=os.environ.get("HOLDFAST_TEST_FOLDER") or _memory()))
 
 
 def _memory() -> Path | None:
