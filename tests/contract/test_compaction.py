@@ -33,6 +33,18 @@ def looked(compactor: SeaweedFSCompactor, trace: Trace, until: Callable[[Sight],
         time.sleep(0.1)
 
 
+def compacted(compactor: SeaweedFSCompactor, trace: Trace) -> Sight:
+    """Returns when nothing is left of the object, once the store was asked to compact: again and again, as a purge does, for it leaves a volume
+    out that is busy."""
+
+    def gone(sight: Sight) -> bool:
+        if sight.left is not None:
+            compactor.compact()
+        return sight.left is None
+
+    return looked(compactor, trace, gone)
+
+
 def made(seaweedfs: SeaweedFS) -> tuple[Objects, SeaweedFSCompactor]:
     store = s3_store(seaweedfs)
     arguments = {name: store.arguments[name] for name in ("bucket", "prefix")}
@@ -58,8 +70,7 @@ def test_bytes_on_seaweedfs_are_there_until_their_volume_was_compacted_after_the
     assert deleted.left is not None
     assert "has not been compacted since" in deleted.left
     assert seaweedfs.on_disk(content[:64]), "a deleted object's bytes stay on the disk"
-    compactor.compact()
-    gone = looked(compactor, deleted.trace, lambda sight: sight.left is None)
+    gone = compacted(compactor, deleted.trace)
     assert not seaweedfs.on_disk(content[:64])
     assert compactor.look([gone.trace]) == [gone], "and it stays so"
 
@@ -75,8 +86,7 @@ def test_a_compaction_before_the_delete_has_arrived_does_not_count(seaweedfs: Se
     assert sight.left is not None or not seaweedfs.on_disk(content[:64])
     after = looked(compactor, sight.trace, lambda sight: not sight.alive)
     assert (after.left is None) == (not seaweedfs.on_disk(content[:64]))
-    compactor.compact()
-    looked(compactor, after.trace, lambda sight: sight.left is None)
+    compacted(compactor, after.trace)
     assert not seaweedfs.on_disk(content[:64])
 
 
@@ -87,8 +97,7 @@ def test_an_object_of_many_parts_has_all_its_needles_looked_for(seaweedfs: Seawe
     assert sum(len(needles) for needles in trace["needles"].values()) >= 3
     objects.delete(KEY)
     deleted = looked(compactor, trace, lambda sight: not sight.alive)
-    compactor.compact()
-    looked(compactor, deleted.trace, lambda sight: sight.left is None)
+    compacted(compactor, deleted.trace)
 
 
 def test_a_delete_that_the_filer_forgot_is_insisted_on(seaweedfs: SeaweedFS) -> None:
@@ -103,8 +112,7 @@ def test_a_delete_that_the_filer_forgot_is_insisted_on(seaweedfs: SeaweedFS) -> 
     assert sight.alive
     compactor.insist(sight.trace)
     deleted = looked(compactor, sight.trace, lambda sight: not sight.alive)
-    compactor.compact()
-    looked(compactor, deleted.trace, lambda sight: sight.left is None)
+    compacted(compactor, deleted.trace)
     assert not seaweedfs.on_disk(content[:64])
 
 
