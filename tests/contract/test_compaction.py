@@ -34,8 +34,8 @@ def looked(compactor: SeaweedFSCompactor, trace: Trace, until: Callable[[Sight],
 
 
 def compacted(compactor: SeaweedFSCompactor, trace: Trace) -> Sight:
-    """Returns when nothing is left of the object, once the store was asked to compact: again and again, as a purge does, for it leaves a volume
-    out that is busy."""
+    """Returns when nothing is left of the object. The store is asked to compact again and again, as a purge does: it leaves
+    a volume out that is busy."""
 
     def gone(sight: Sight) -> bool:
         if sight.left is not None:
