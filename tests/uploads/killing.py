@@ -18,17 +18,19 @@ from sqlalchemy import func, select, update
 from holdfast.database import tables as t
 from holdfast.database.types import db_later
 from tests.servers.process import answers, free_ports
+from tests.servers.seaweedfs import SeaweedFS
 from tests.stacks import Stack
 
 PROGRAM = Path(sys.executable).with_name("holdfast")
 
 
 class Killed:
-    """``kills``: how often it died so far."""
+    """``kills``: how often it died so far; ``store_kills``: how often its store did."""
 
-    def __init__(self, stack: Stack, moments: Sequence[int]) -> None:
-        """``moments``: after how many bytes of all sessions it dies, rising."""
-        self.kills = 0
+    def __init__(self, stack: Stack, moments: Sequence[int], store: SeaweedFS | None = None) -> None:
+        """``moments``: after how many bytes of all sessions it dies, rising; every third time it is the ``store``, if given."""
+        self.kills = self.store_kills = 0
+        self._store = store
         [port] = free_ports(1)
         self.address = f"http://127.0.0.1:{port}"
         self._stack, self._moments = stack, list(moments)
@@ -57,31 +59,43 @@ class Killed:
         while self._moments and not self._stopping.wait(0.005):
             if self._bytes() >= self._moments[0]:
                 self._moments.pop(0)
-                self._kill()
-                self.kills += 1
-                self._expire_leases()
-                self._start()
+                self._die()
+
+    def _die(self) -> None:
+        if self._store and (self.kills + self.store_kills) % 3 == 2:
+            self._store.die()
+            self.store_kills += 1
+            return
+        self._kill()
+        self.kills += 1
+        self._expire_leases()
+        self._start()
+
+    def survive(self) -> None:
+        """It dies no more."""
+        self._stopping.set()
+        self._thread.join()
 
     def _bytes(self) -> int:
         with self._stack.database.read() as connection:
             return int(connection.scalar(select(func.sum(t.upload_sessions.c.offset))) or 0)
 
     def _expire_leases(self) -> None:
-        """As if the time of the dead process's leases had passed."""
+        """As if the time of the dead process's leases had passed, and of its claims of jobs."""
         with self._stack.database.engine.begin() as connection:
             connection.execute(update(t.leases).values(expires_at=db_later(-1)))
+            connection.execute(update(t.jobs).where(t.jobs.c.state == "running").values(lease_until=db_later(-1)))
 
     def stop(self) -> None:
-        self._stopping.set()
-        self._thread.join()
+        self.survive()
         self._kill()
 
 
 @contextmanager
-def killed(stack: Stack, size: int, times: int, seed: int) -> Iterator[Killed]:
+def killed(stack: Stack, size: int, times: int, seed: int, store: SeaweedFS | None = None) -> Iterator[Killed]:
     """A server that dies so often while ``size`` bytes come, at random moments."""
     chance = random.Random(seed)
-    server = Killed(stack, sorted(chance.randrange(1, size * 9 // 10) for _ in range(times)))
+    server = Killed(stack, sorted(chance.randrange(1, size * 9 // 10) for _ in range(times)), store)
     try:
         yield server
     finally:

@@ -23,16 +23,22 @@ def complete(services: Services, upload_id: str, epoch: int) -> bool:
     """Marks the session complete, unless a later writer took it over; whether it is. Blocks."""
 
     def act(connection: Connection) -> bool:
-        done = update(s).where(*state_is(upload_id, "open"), s.c.epoch == epoch).values(state="completing")
-        if not connection.execute(done).rowcount:
-            return False
-        request(connection, upload_id)
-        return True
+        return mark(connection, upload_id, epoch)
 
     hit("session.complete.before")
     completed = services.database.write(act)
     hit("session.complete.after")
     return completed
+
+
+def mark(connection: Connection, upload_id: str, epoch: int) -> bool:
+    """``complete`` in the caller's transaction: the one that says where the last byte ends, for a client that sees its offset there
+    does not come again."""
+    done = update(s).where(*state_is(upload_id, "open"), s.c.epoch == epoch).values(state="completing")
+    if not connection.execute(done).rowcount:
+        return False
+    request(connection, upload_id)
+    return True
 
 
 def request(connection: Connection, upload_id: str) -> None:

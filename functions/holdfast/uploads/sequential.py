@@ -206,6 +206,9 @@ class _Append:
     def _end_of_file(self) -> bool:
         return self._session.length is not None and self._received == self._session.length
 
+    def _is_whole(self, offset: int) -> bool:
+        return offset == self._session.length and not concatenation.is_partial(self._session)
+
     def _is_part(self, held: Held) -> bool:
         """Whether what is held can be one: it is long enough, or the last of several."""
         last = self._end_of_file() and self._left in (None, 0)
@@ -236,7 +239,8 @@ class _Append:
         return number
 
     def _register(self, piece: dict[str, Any] | None = None) -> None:
-        """One transaction: parts and a piece count, and the offset says so. Raises Interrupted."""
+        """One transaction: parts and a piece count, the offset says so, and the session is complete if that is its end. Raises
+        Interrupted."""
         progress = self._progress
         offset = progress.offset + (piece["size"] if piece else 0)
 
@@ -251,6 +255,8 @@ class _Append:
             pieces.joined(connection, progress.joined)
             if piece is not None:
                 pieces.keep(connection, piece)
+            if self._is_whole(offset):
+                completing.mark(connection, progress.upload_id, progress.epoch)
             return number
 
         hit("session.part.before")
@@ -277,8 +283,7 @@ class _Append:
             self._drop()
             raise ChecksumMismatch
         self._settle()
-        whole = self._end_of_file() and self._progress.offset == self._session.length
-        if whole and not concatenation.is_partial(self._session):
+        if self._is_whole(self._progress.offset):  # unless it is already, its length was said after its last byte
             completing.complete(self._services, self._progress.upload_id, self._progress.epoch)
         with self._services.database.read() as connection:
             return sessions.known(connection, self._progress.upload_id)

@@ -21,14 +21,21 @@ if TYPE_CHECKING:
 def look(services: Services, claims: Claims, upload_id: str) -> tuple[Row[Any], Outcome]:
     """A session that takes bytes, or all of whose bytes came, and what has become of it. Blocks. Raises Unauthenticated, Forbidden,
     NotFound, Gone."""
-    with services.database.read() as connection:
-        _, row = find(connection, claims, upload_id)
-        found = outcome.of(connection, row)
+    row, found = _look(services, claims, upload_id)
     if found.progress == "open":
         sessions.check_open(row, services.clock())
+        if row.offset == row.length and not concatenation.is_partial(row):  # whoever was told its length has died
+            completing.complete(services, upload_id, row.epoch)
+            row, found = _look(services, claims, upload_id)
     if found.progress == "ended":
         raise gone()
     return row, found
+
+
+def _look(services: Services, claims: Claims, upload_id: str) -> tuple[Row[Any], Outcome]:
+    with services.database.read() as connection:
+        _, row = find(connection, claims, upload_id)
+        return row, outcome.of(connection, row)
 
 
 def whole(services: Services, claims: Claims, upload_id: str, offset: int) -> Row[Any] | None:
