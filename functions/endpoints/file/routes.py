@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
@@ -9,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from holdfast.errors import Invalid
-from holdfast.uploads import records, scanner
+from holdfast.uploads import groups, records, scanner
 from holdfast.web import envelope, paging
 from holdfast.web.auth import claims
 from holdfast.web.described import problems_of
@@ -34,10 +35,11 @@ _CREDENTIAL = {
 }
 
 
-def _credential(request: Request) -> str | None:
+def _credential(request: Request, besides: Collection[str] = ()) -> str | None:
+    """``besides``: names in the query that are no part of it."""
     if (given := request.headers.get(HEADER)) is not None:
         return records.credential(records.json_object("X-File-Credential", given))
-    pairs = request.query_params.multi_items()
+    pairs = [(name, value) for name, value in request.query_params.multi_items() if name not in besides]
     if len({name for name, _ in pairs}) != len(pairs):
         raise Invalid("A pair of the credential came twice.", field="credential")
     return records.credential(dict(pairs))
@@ -96,6 +98,46 @@ async def of_appointment(
     limit: paging.Limit = 100,
 ) -> Response:
     return await _page(request, cursor, limit, appointment_id, None)
+
+
+@router.get(
+    "/api/v1/file/appointments",
+    operation_id="file_appointments",
+    summary="Groups of files, the latest first",
+    responses={**envelope.shows([groups.EXAMPLE], next_cursor=None), **problems_of(422)},
+)
+async def appointments(
+    request: Request,
+    cursor: paging.Cursor = None,
+    limit: paging.Limit = 100,
+    user_id: Annotated[str | None, Query(max_length=64, description="Only groups with files of that user_id.")] = None,
+) -> Response:
+    who, state = claims(request), request.app.state
+    bound = {"owner": user_id}
+    before = paging.decode(cursor, bound, (int,))[0] if cursor else None
+    items, following = await state.threads.run(groups.listed, state.services, who, owner=user_id, before=before, limit=limit)
+    return envelope.success(items, next_cursor=None if following is None else paging.encode((following,), bound))
+
+
+@router.delete(
+    "/api/v1/file/appointment/{appointment_id}",
+    operation_id="file_appointment_delete",
+    summary="Delete a group's files, some at a time, each as by itself",
+    responses={**envelope.shows(groups.REMOVAL_EXAMPLE, next_cursor=None), **problems_of(400, 422)},
+    openapi_extra=_CREDENTIAL,
+)
+async def delete_appointment(
+    request: Request,
+    appointment_id: Annotated[str, Path(min_length=1, max_length=64)],
+    cursor: Annotated[str | None, Query(max_length=paging.MAX_CURSOR, description="`next_cursor` of the reply before.")] = None,
+) -> Response:
+    who, state = claims(request), request.app.state
+    bound = {"appointment_id": appointment_id}
+    after = paging.decode(cursor, bound, (int,))[0] if cursor else 0
+    given = _credential(request, besides=("cursor",))
+    done = await state.threads.run(groups.remove, state.services, who, appointment_id, given, after)
+    next_cursor = None if done.following is None else paging.encode((done.following,), bound)
+    return envelope.success({"deleted": done.deleted, "left": done.left}, next_cursor=next_cursor)
 
 
 async def _page(request: Request, cursor: str | None, limit: int, appointment_id: str | None, owner: str | None) -> Response:

@@ -1,0 +1,85 @@
+"""001's appointments: groups of files. A group is there as soon as a file names it at completion, and as long as one does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import func, or_, select, true
+
+from holdfast.clock import isoformat
+from holdfast.database.tables import upload_sessions as s
+from holdfast.database.tables import versions as v
+from holdfast.errors import Problem, Unavailable
+from holdfast.identity.access import Claims, authorise
+from holdfast.uploads import records, sessions
+
+if TYPE_CHECKING:
+    from holdfast.services import Services
+
+BATCH = 50
+"""Files that one request deletes."""
+EXAMPLE = {"appointment_id": "4711", "files": 3, "size": 6000000, "latest": "2026-11-21T14:03:00.000000+00:00"}
+REMOVAL_EXAMPLE: dict[str, Any] = {
+    "deleted": 2,
+    "left": [{"id": "0f8fad5bd9cb469fa16570867728950e", "problem": "held", "detail": "A legal hold covers the version."}],
+}
+
+
+@dataclass(slots=True)
+class Removal:
+    """What a request did to a group: how many files are ``deleted``, and which are ``left``, each with its problem. ``following``:
+    where to go on; None when all of it was seen."""
+
+    deleted: int = 0
+    left: list[dict[str, str]] = field(default_factory=list)
+    following: int | None = None
+
+
+def listed(
+    services: Services, claims: Claims, *, owner: str | None, before: int | None, limit: int
+) -> tuple[list[dict[str, Any]], int | None]:
+    """Groups of the workspace, or of what ``owner`` (001's user_id) has in it, the latest first, with how many files and bytes are
+    in each; and where the next page begins. Blocks. Raises Unauthenticated, Forbidden."""
+    newest = func.max(s.c.id)
+    query = select(
+        s.c.appointment_id, func.count().label("files"), func.sum(s.c.length).label("size"), newest.label("newest"),
+        func.max(s.c.created_at).label("latest"),
+    ).group_by(s.c.appointment_id)  # fmt: skip
+    with services.database.read() as connection:
+        actor = authorise(connection, claims, "list")
+        query = query.where(
+            s.c.workspace_id == actor.workspace_id, s.c.kept == true(), s.c.state != "cancelled", s.c.appointment_id.is_not(None)
+        )
+        if owner is not None:
+            query = query.where(s.c.owner == owner)
+        if before is not None:
+            query = query.having(newest < before)
+        rows = connection.execute(query.order_by(newest.desc()).limit(limit + 1)).all()
+    items = [
+        {"appointment_id": one.appointment_id, "files": one.files, "size": int(one.size or 0), "latest": isoformat(one.latest)}
+        for one in rows[:limit]
+    ]
+    return items, rows[limit - 1].newest if len(rows) > limit else None
+
+
+def remove(services: Services, claims: Claims, appointment_id: str, given: str | None, after: int = 0) -> Removal:
+    """Deletes files of a group as ``records.remove`` does, some at a time, those that came ``after`` first. What cannot be deleted
+    (it needs another credential than the one that is ``given``, or a legal hold covers it) stays, and is told. Blocks. Raises
+    Unauthenticated, Forbidden, Unavailable."""
+    with services.database.read() as connection:
+        actor = authorise(connection, claims, "destroy")
+        mine = (s.c.workspace_id == actor.workspace_id, s.c.kept == true(), s.c.appointment_id == appointment_id, s.c.id > after)
+        there = s.c.state.not_in(sessions.ENDED) & or_(v.c.id.is_(None), v.c.status != "destroyed")
+        query = select(s.c.id, s.c.upload_id).outerjoin(v, v.c.upload_id == s.c.upload_id).where(*mine, there)
+        rows = connection.execute(query.order_by(s.c.id).limit(BATCH + 1)).all()
+    done = Removal(following=rows[BATCH - 1].id if len(rows) > BATCH else None)
+    for row in rows[:BATCH]:
+        try:
+            records.remove(services, claims, row.upload_id, given)
+            done.deleted += 1
+        except Unavailable:
+            raise
+        except Problem as problem:
+            done.left.append({"id": row.upload_id, "problem": problem.slug, "detail": problem.detail})
+    return done

@@ -1,0 +1,76 @@
+"""001's appointments: groups of files, listed per user, and deleted with their files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from holdfast.uploads import groups
+from tests.asgi import Http
+from tests.stacks import SQL, SQLITE, Stack
+from tests.uploads.test_chunks import upload
+
+BOTH = pytest.mark.parametrize("stack", [SQLITE, SQL], indirect=True)
+EMBEDDED = pytest.mark.parametrize("stack", [SQLITE], indirect=True)
+
+
+@pytest.fixture
+def http(stack: Stack) -> Iterator[Http]:
+    with stack.client(stack.user("ada")) as http:
+        yield http
+
+
+def listed(http: Http, **query: Any) -> list[tuple[str, int, int]]:
+    found, cursor = [], None
+    while True:
+        page = http.get("/api/v1/file/appointments", params={**query, "limit": 2, **({"cursor": cursor} if cursor else {})}).json()
+        found += [(one["appointment_id"], one["files"], one["size"]) for one in page["data"]]
+        if (cursor := page["next_cursor"]) is None:
+            return found
+
+
+@BOTH
+def test_groups_are_listed_per_user_and_deleted_with_their_files(http: Http) -> None:
+    for name, group, user in (("a", "1", "7"), ("b", "1", "8"), ("c", "2", "7"), ("d", "3", "8"), ("e", None, "8")):
+        upload(http, b"content", f"{name}.bin", user_id=user, **({"appointment_id": group} if group else {}))
+    assert listed(http) == [("3", 1, 7), ("2", 1, 7), ("1", 2, 14)]
+    assert listed(http, user_id="7") == [("2", 1, 7), ("1", 1, 7)]
+    assert listed(http, user_id="nobody") == []
+    gone = http.request("DELETE", "/api/v1/file/appointment/1")
+    assert gone.json()["data"] == {"deleted": 2, "left": []}
+    named = {one["primary_filename"] for one in http.get("/assets").json()["items"]}
+    assert named == {"c.bin", "d.bin", "e.bin"}
+    assert http.request("DELETE", "/api/v1/file/appointment/1").json()["data"] == {"deleted": 0, "left": []}
+    assert http.request("DELETE", "/api/v1/file/appointment/nobody").json()["data"] == {"deleted": 0, "left": []}
+
+
+@EMBEDDED
+def test_of_a_group_what_cannot_be_deleted_stays_and_is_told(http: Http) -> None:
+    private = upload(http, b"private", "private.bin", appointment_id="1", credential=json.dumps({"key": "secret"}))
+    held = upload(http, b"held", "held.bin", appointment_id="1")
+    upload(http, b"free", "free.bin", appointment_id="1")
+    version = {"asset_path": held["asset_path"], "version_id": held["version_id"]}
+    assert http.post("/holds", json={"matter": "m", "reason": "r", "versions": [version]}).status_code == 201
+    told = http.request("DELETE", "/api/v1/file/appointment/1").json()["data"]
+    assert told["deleted"] == 1
+    assert [(one["id"], one["problem"]) for one in told["left"]] == [(private["id"], "credential"), (held["id"], "held")]
+    told = http.request("DELETE", "/api/v1/file/appointment/1", headers={"X-File-Credential": json.dumps({"key": "secret"})})
+    assert (told.json()["data"]["deleted"], [one["id"] for one in told.json()["data"]["left"]]) == (1, [held["id"]])
+
+
+@EMBEDDED
+def test_a_large_group_is_deleted_some_at_a_time(http: Http, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(groups, "BATCH", 2)
+    made = [upload(http, bytes([n]), f"{n}.bin", appointment_id="1") for n in range(5)]
+    held = {"asset_path": made[0]["asset_path"], "version_id": made[0]["version_id"]}
+    assert http.post("/holds", json={"matter": "m", "reason": "r", "versions": [held]}).status_code == 201
+    told, cursor = [], None
+    while True:
+        reply = http.request("DELETE", "/api/v1/file/appointment/1", params={"cursor": cursor} if cursor else {}).json()
+        told.append((reply["data"]["deleted"], len(reply["data"]["left"])))
+        if (cursor := reply["next_cursor"]) is None:
+            break
+    assert told == [(1, 1), (2, 0), (1, 0)]
