@@ -35,8 +35,9 @@ Client = Callable[[str, str, Path], str]
 
 def with_tuspy(endpoint: str, token: str, path: Path) -> str:
     client = TusClient(endpoint, headers={"Authorization": f"Bearer {token}"})
-    uploader = client.uploader(str(path), chunk_size=CHUNK, metadata={"filename": NAME}, retries=200, retry_delay=0.2)
-    uploader.upload()
+    with path.open("rb") as file:  # given a path, it opens it for each chunk, and never closes it
+        uploader = client.uploader(file_stream=file, chunk_size=CHUNK, metadata={"filename": NAME}, retries=200, retry_delay=0.2)
+        uploader.upload()
     return str(uploader.url)
 
 
