@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.asgi import Http
@@ -115,14 +116,38 @@ def test_a_promise_that_does_not_hold_fails_the_upload_and_leaves_nothing(stack:
 def test_no_new_version_of_what_is_there_if_that_was_wished(stack: Stack) -> None:
     said = metadata(filename="a.bin", if_none_match="*")
     with stack.client(stack.user("ada")) as http:
-        assert send(http, create(http, 1, **said), b"x").status_code == 204
+        begun_before = create(http, 1, **said)
+        done = send(http, create(http, 1, **said), b"x")
+        assert (done.status_code, done.headers["holdfast-scan-result"]) == (204, "not_scanned")
 
-        path = create(http, 1, **said)
-        assert patch(http, path, 0, b"y").status_code == 412
+        refused = begin(http, **said)
+        assert (refused.status_code, refused.json()["asset_path"]) == (412, "application/bin/a")
+        assert patch(http, begun_before, 0, b"y").status_code == 412
 
-        assert head(http, path).status_code == 410
+        assert head(http, begun_before).status_code == 410
         assert len(http.get("/assets").json()["items"]) == 1
     assert left_over(stack) == []
+
+
+@pytest.mark.parametrize("stack", [SQLITE, SQL], indirect=True)
+def test_what_is_destroyed_is_not_there_for_who_wishes_something_new(stack: Stack) -> None:
+    said = metadata(filename="a.bin", if_none_match="*")
+    with stack.client(stack.user("ada")) as http, stack.client(stack.user("grace")) as other:
+        version = path_of_version(send(http, create(http, 1, **said), b"x"))
+        assert begin(other, **said).status_code == 201
+        assert http.post(f"/filearchive/{version}").status_code == 200
+        assert begin(http, **said).status_code == 412
+        assert http.post(f"/delfile/{version}").status_code == 200
+        assert send(http, create(http, 1, **said), b"y").status_code == 204
+
+
+def begin(http: Http, **said: str) -> httpx.Response:
+    """An upload of one byte."""
+    return http.post("/uploads", headers={**VERSION, "Upload-Length": "1", **said})
+
+
+def path_of_version(reply: httpx.Response) -> str:
+    return f"{reply.headers['holdfast-asset-path']}/{reply.headers['holdfast-version-id']}"
 
 
 # What interrupts it

@@ -60,7 +60,7 @@ HEADERS: dict[str, Any] = {
     "responses": responses_of(
         200,
         "Upload-Offset is how much of it is safe; of a complete one, Holdfast-Asset-Path and Holdfast-Version-Id are the "
-        "version that it became",
+        "version that it became, and Holdfast-Scan-Result its `scan_result`",
         400,
         404,
         410,

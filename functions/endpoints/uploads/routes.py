@@ -256,7 +256,11 @@ def _progress(session: Row[Any], *, offset: bool = True) -> dict[str, str]:
 def _version(metadata: dict[str, Any] | None) -> dict[str, str]:
     if metadata is None:
         return {}
-    return {"Holdfast-Asset-Path": quote(metadata["asset_path"]), "Holdfast-Version-Id": metadata["version_id"]}
+    return {
+        "Holdfast-Asset-Path": quote(metadata["asset_path"]),
+        "Holdfast-Version-Id": metadata["version_id"],
+        "Holdfast-Scan-Result": metadata["scan_result"],
+    }
 
 
 async def _published(request: Request, session: Row[Any]) -> dict[str, str]:

@@ -35,6 +35,13 @@ def find_in(connection: Connection, workspace_id: int, asset_path: str, version_
     return version
 
 
+def any_kept(connection: Connection, actor: Actor, asset_path: str) -> bool:
+    """Whether the asset has a version that is not destroyed: then it is not new."""
+    v = versions.c
+    mine = (v.workspace_id == actor.workspace_id, v.status.in_(("active", "archived")), v.newest == true())
+    return connection.execute(select(v.id).where(*mine, v.asset_path == asset_path).limit(1)).first() is not None
+
+
 def check_names(asset_path: str, version_id: str | None = None) -> None:
     """Raises Malformed or NotFound for what cannot be there, before a database has to make sense of it."""
     parse_asset_path(asset_path)

@@ -20,12 +20,13 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Row, func, insert, select, update
 
-from holdfast.assets import dates, labels
+from holdfast.assets import dates, labels, names, reading
 from holdfast.assets.intents import Wishes
 from holdfast.database.tables import upload_sessions as s
-from holdfast.errors import Conflict, Gone, Invalid, NotFound, TooLarge, TooManyRequests
+from holdfast.errors import Conflict, Gone, Invalid, NotFound, PreconditionFailed, TooLarge, TooManyRequests
 from holdfast.failpoints import hit
 from holdfast.identity.access import Actor, Claims, authorise
+from holdfast.media import kind
 from holdfast.uploads import points as _points  # noqa: F401  declares them
 
 if TYPE_CHECKING:
@@ -82,7 +83,8 @@ def sha256(given: str | None, field: str = "sha256") -> str | None:
 
 def open_session(services: Services, claims: Claims, opening: Opening) -> Row[Any]:
     """Opens a session and returns its row. Blocks. Raises Unauthenticated, Forbidden, TooLarge (above the largest file, or what the
-    quota leaves), TooManyRequests (too many open ones)."""
+    quota leaves), TooManyRequests (too many open ones), PreconditionFailed (it must be new, and is there already, as far as its
+    name says where it will live: when its bytes say another type, that is found out at the end)."""
     now = services.clock()
     upload_id = secrets.token_hex(16)
     row = {
@@ -108,6 +110,10 @@ def open_session(services: Services, claims: Claims, opening: Opening) -> Row[An
         most = actor.largest_file(services.settings.max_file_bytes)
         if opening.length is not None and opening.length > most:
             raise TooLarge(f"The file is larger than {most} bytes, the most that is allowed here.", limit=most)
+        if opening.must_be_new:
+            path = names.asset_path(opening.filename, kind.content_type(opening.filename, b"", opening.content_type))
+            if reading.any_kept(connection, actor, path):
+                raise PreconditionFailed(f"{path} is already there.", asset_path=path)
         mine = (s.c.workspace_id == actor.workspace_id, s.c.user_id == actor.user_id, s.c.state == "open")
         if (connection.scalar(select(func.count()).where(*mine)) or 0) >= services.settings.upload_sessions:
             raise TooManyRequests(
