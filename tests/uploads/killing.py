@@ -24,24 +24,18 @@ from tests.stacks import Stack
 PROGRAM = Path(sys.executable).with_name("holdfast")
 
 
-class Killed:
-    """``kills``: how often it died so far; ``store_kills``: how often its store did."""
+class Served:
+    """A server of the stack at one ``address``, however often it dies."""
 
-    def __init__(self, stack: Stack, moments: Sequence[int], store: SeaweedFS | None = None) -> None:
-        """``moments``: after how many bytes of all sessions it dies, rising; every third time it is the ``store``, if given."""
-        self.kills = self.store_kills = 0
-        self._store = store
+    def __init__(self, stack: Stack) -> None:
         [port] = free_ports(1)
         self.address = f"http://127.0.0.1:{port}"
-        self._stack, self._moments = stack, list(moments)
+        self._stack = stack
         self._command = [str(PROGRAM), "serve", "--data", str(stack.values["data"]), "--port", str(port)]
         self._environment = {**os.environ, **{f"HOLDFAST_{name.upper()}": str(value) for name, value in stack.values.items()}}
-        self._start()
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run)
-        self._thread.start()
+        self.start()
 
-    def _start(self) -> None:
+    def start(self) -> None:
         self._process = subprocess.Popen(
             self._command, env=self._environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
         )
@@ -51,9 +45,27 @@ class Killed:
             assert time.monotonic() < deadline, "the server is not ready"
             time.sleep(0.05)
 
-    def _kill(self) -> None:
+    def kill(self) -> None:
+        """And the time of its leases has passed, and of its claims of jobs."""
         self._process.send_signal(signal.SIGKILL)
         self._process.wait()
+        with self._stack.database.engine.begin() as connection:
+            connection.execute(update(t.leases).values(expires_at=db_later(-1)))
+            connection.execute(update(t.jobs).where(t.jobs.c.state == "running").values(lease_until=db_later(-1)))
+
+
+class Killed(Served):
+    """``kills``: how often it died so far; ``store_kills``: how often its store did."""
+
+    def __init__(self, stack: Stack, moments: Sequence[int], store: SeaweedFS | None = None) -> None:
+        """``moments``: after how many bytes of all sessions it dies, rising; every third time it is the ``store``, if given."""
+        super().__init__(stack)
+        self.kills = self.store_kills = 0
+        self._store = store
+        self._moments = list(moments)
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
 
     def _run(self) -> None:
         while self._moments and not self._stopping.wait(0.005):
@@ -66,10 +78,9 @@ class Killed:
             self._store.die()
             self.store_kills += 1
             return
-        self._kill()
+        self.kill()
         self.kills += 1
-        self._expire_leases()
-        self._start()
+        self.start()
 
     def survive(self) -> None:
         """It dies no more."""
@@ -80,15 +91,18 @@ class Killed:
         with self._stack.database.read() as connection:
             return int(connection.scalar(select(func.sum(t.upload_sessions.c.offset))) or 0)
 
-    def _expire_leases(self) -> None:
-        """As if the time of the dead process's leases had passed, and of its claims of jobs."""
-        with self._stack.database.engine.begin() as connection:
-            connection.execute(update(t.leases).values(expires_at=db_later(-1)))
-            connection.execute(update(t.jobs).where(t.jobs.c.state == "running").values(lease_until=db_later(-1)))
-
     def stop(self) -> None:
         self.survive()
-        self._kill()
+        self.kill()
+
+
+@contextmanager
+def served(stack: Stack) -> Iterator[Served]:
+    server = Served(stack)
+    try:
+        yield server
+    finally:
+        server.kill()
 
 
 @contextmanager

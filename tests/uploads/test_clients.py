@@ -17,8 +17,7 @@ import httpx
 import pytest
 from tusclient.client import TusClient
 
-from tests.servers.process import ServerMissingError
-from tests.servers.required import missing
+from tests.servers import npm
 from tests.stacks import SQL, SQLITE, Stack
 from tests.uploads.killing import killed
 from tests.uploads.speaking import metadata
@@ -93,12 +92,7 @@ CLIENTS: dict[str, Client] = {
 
 @pytest.fixture(scope="session")
 def npm_packages() -> None:
-    """The clients' packages, as the lock file has them."""
-    with missing():
-        if not shutil.which("npm"):
-            raise ServerMissingError("no npm here: install Node.js 20 or newer")
-        if not (JS / "node_modules").exists():
-            subprocess.run(["npm", "ci", "--silent", "--no-audit", "--no-fund"], cwd=JS, check=True)
+    npm.install(JS)
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # tuspy leaves its connections open
