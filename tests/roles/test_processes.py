@@ -110,7 +110,17 @@ def test_every_function_works_as_its_role(stack: Stack) -> None:
         shared = {"username": "grace", "password": "shared_password", "permissions": ["list"]}
         ask("POST", "/shared-users", json=shared)
         ask("DELETE", "/shared-users", json={"username": "grace"})
-        for what in ("/usage", "/audit", "/audit/head", "/me", "/runs", "/openapi.json", "/docs", "/.well-known/jwks.json"):
+        for what in (
+            "/usage",
+            "/audit",
+            "/audit/head",
+            "/me",
+            "/runs",
+            "/openapi.json",
+            "/docs",
+            "/console/upload",
+            "/.well-known/jwks.json",
+        ):
             ask("GET", what)
         document = policy(archive={"afterDays": 1}, workspaces={"names": ["ada_space"]}).model_dump(mode="json", by_alias=True)
         ask("POST", "/policies/preview", json=document)

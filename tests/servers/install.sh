@@ -91,6 +91,10 @@ clamav() { # out of Debian's packages, into .tools/: installed, they would start
     rm -rf .tools/clamav/packages
 }
 
+chromium() {
+    has chromium || debian "Chromium is not here" chromium
+}
+
 case ${1:-} in
     uv) uv ;;
     servers)
@@ -100,6 +104,7 @@ case ${1:-} in
         mysql || failed=1
         prometheus || failed=1
         clamav || failed=1
+        chromium || failed=1
         kubernetes || failed=1
         exit $failed
         ;;

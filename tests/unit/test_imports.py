@@ -32,6 +32,7 @@ FUNCTIONS: dict[str, tuple[str, str, set[str]]] = {
     "add_associated_files": ("POST", "/add-associated-files/image/jpg/test", ALL),
     "assets": ("GET", "/assets", SQL),
     "audit": ("GET", "/audit", SQL),
+    "console": ("GET", "/console/upload", NOTHING),
     "content": ("GET", "/content/image/jpg/test", STORE),
     "delfile": ("POST", f"/delfile/{VERSION}", SQL),
     "docs": ("GET", "/docs", NOTHING),

@@ -1,0 +1,2 @@
+EXTRAS = ()
+ROLE = "read"
