@@ -11,7 +11,6 @@ from hypothesis import settings
 
 from tests import statements
 from tests.roles.stack import seaweedfs_with_identities, users, with_roles
-from tests.servers.chromium import Chromium
 from tests.servers.clamd import Clamd
 from tests.servers.helm import Helm
 from tests.servers.kubernetes import Kubernetes
@@ -82,11 +81,6 @@ def mysqld_exporter(mariadb: MariaDB) -> Iterator[MysqldExporter]:
 @pytest.fixture(scope="session")
 def clamd() -> Iterator[Clamd]:
     yield from running(Clamd.start)
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Chromium]:
-    yield from running(Chromium.start)
 
 
 @pytest.fixture

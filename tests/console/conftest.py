@@ -9,8 +9,16 @@ import pytest
 from tests.console.person import Person, at_the_page
 from tests.servers.chromium import Chromium
 from tests.servers.process import passing_folder
+from tests.servers.required import running
 from tests.stacks import SQLITE, Stack, made
 from tests.uploads.killing import Served, served
+
+
+@pytest.fixture(scope="package")
+def chromium() -> Iterator[Chromium]:
+    """Gone when another package's tests begin: while Playwright runs, its event loop is that of the thread, and nobody else can run
+    one there."""
+    yield from running(Chromium.start)
 
 
 @pytest.fixture(scope="module")

@@ -99,5 +99,5 @@ def test_a_screen_reader_is_told_what_happened_in_a_sentence(person: Person, tmp
     expect(page.get_by_role("status")).to_contain_text("done")
     told = page.evaluate("window.told")
     assert not [sentence for sentence in told if "%" in sentence]  # the progress has its bars
-    assert 1 < len(told) <= 1 + 20
+    assert 1 <= len(told) <= 1 + 20
     assert page.get_by_role("progressbar", name="3.txt", exact=True).get_attribute("max") == "1"
