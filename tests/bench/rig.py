@@ -24,7 +24,7 @@ MIB = 2**20
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How much is done. ``rounds`` of each side; a file's and the large file's size in bytes; counts of the rest."""
+    """How much is done. ``rounds`` of each side; sizes of files in bytes; counts of the rest."""
 
     rounds: int
     starts: int
@@ -34,6 +34,7 @@ class Scale:
     pages: int
     file: int
     large: int
+    straight: int
     uploads: int
     policies: int
     rest_seconds: int
@@ -49,6 +50,7 @@ FULL = Scale(
     pages=200,
     file=256 * MIB,
     large=5 * 1024 * MIB,
+    straight=1024 * MIB,
     uploads=800,
     policies=1000,
     rest_seconds=60,
@@ -63,6 +65,7 @@ SMALL = Scale(
     pages=3,
     file=9 * MIB,
     large=24 * MIB,
+    straight=20 * MIB,
     uploads=32,
     policies=10,
     rest_seconds=2,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.bench import policies, rate, reading, resuming, starting, streaming, sweeping
+from tests.bench import policies, rate, reading, resuming, starting, straight, streaming, sweeping
 from tests.bench.measure import Result
 from tests.bench.rig import Scale, Servers
 
@@ -55,6 +55,13 @@ ROWS = {
         "boto3 `put_object` to the same SeaweedFS",
         streaming.uploads,
         "each byte goes through our process on its way (received, parsed, hashed, sent), on the processors that SeaweedFS needs.",
+    ),
+    "P5 direct": Row(
+        "a large upload in parts straight to SeaweedFS, until it is a version",
+        "boto3 `upload_file` to the same SeaweedFS, in the same parts",
+        straight.uploads,
+        "each part is hashed before it is sent, which is the client's work; with a promised sha256 the whole is read once more "
+        "from the store before it is published.",
     ),
     "P6": Row(
         "memory that a large upload takes", "none", streaming.memory, "two parts of 6 MiB are held, and the allocator's slack."

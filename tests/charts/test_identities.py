@@ -30,6 +30,7 @@ ACTS: dict[str, Callable[[S3Client, str], object]] = {
     "read lakeFS's files": lambda s3, _: s3.get_object(Bucket=BUCKET, Key=LAKEFS)["Body"].read(),
     "write data": lambda s3, _: s3.put_object(Bucket=BUCKET, Key="data/2/0", Body=b"x", IfNoneMatch="*"),
     "write data in parts": lambda s3, _: in_parts(s3, "data/3/0"),
+    "list parts": lambda s3, upload: s3.list_parts(Bucket=BUCKET, Key="data/4/0", UploadId=upload),
     "give up parts": lambda s3, upload: s3.abort_multipart_upload(Bucket=BUCKET, Key="data/4/0", UploadId=upload),
     "write a check": lambda s3, _: s3.put_object(Bucket=BUCKET, Key="check/2", Body=b"x"),
     "write lakeFS's files": lambda s3, _: s3.put_object(Bucket=BUCKET, Key="lakefs/holdfast/2", Body=b"x"),
@@ -54,10 +55,10 @@ LOOK = {"list", "head the bucket", "see whether it is versioned"}
 ERASE = {*LOOK, "list unfinished uploads", "read data", "head data", "give up parts", "delete data", "delete data among others"}
 MAY: dict[str, set[str]] = {
     "read": {*LOOK, "read data", "head data", "read a check"},
-    "write": {*LOOK, "read data", "head data", "read a check", "write data", "write data in parts", "give up parts"}
-    | {"write a check", "delete a check"},
+    "write": {*LOOK, "read data", "head data", "read a check", "write data", "write data in parts", "list parts"}
+    | {"give up parts", "write a check", "delete a check"},
     "sweep": {*LOOK, "read data", "head data"},
-    "worker": {*ERASE, "write data", "write data in parts"},
+    "worker": {*ERASE, "write data", "write data in parts", "list parts"},
     "purge": ERASE,
     "lakefs": {*LOOK, "read data", "head data", "read lakeFS's files", "write lakeFS's files"},
     "bucket": {"list", "head the bucket", "make the bucket"},
@@ -109,6 +110,7 @@ def test_an_identity_may_do_what_it_is_for_and_nothing_else(store: SeaweedFS, na
         store.client.delete_object(Bucket=BUCKET, Key="data/2/0")
         store.client.delete_object(Bucket=BUCKET, Key="data/3/0")
         upload = store.client.create_multipart_upload(Bucket=BUCKET, Key="data/4/0")["UploadId"]
+        store.client.upload_part(Bucket=BUCKET, Key="data/4/0", UploadId=upload, PartNumber=2, Body=b"x")
         try:
             call(s3, upload)
             answers[act] = ""

@@ -172,6 +172,16 @@ def test_links_are_for_the_public_address(seaweedfs: SeaweedFS) -> None:
     assert set(link.headers) == {"content-length", "x-amz-checksum-sha256"}
 
 
+def test_a_part_whose_crc32_nobody_vouches_for_leaves_the_object_without_one(objects: S3Objects) -> None:
+    assembly = begun(objects)
+    link = signed(assembly, FIRST)
+    assert put(link.url, link.headers, FIRST) == 200
+    parts = [replace(sent(FIRST, 1, 0), crc32=None), assembly.put(LAST, 2, len(FIRST))]
+
+    assert assembly.complete(parts) == replace(assembled(FIRST + LAST, None), crc32=None)
+    assert content_of(objects, KEY) == FIRST + LAST
+
+
 def test_completing_with_other_hashes_than_the_store_took_is_refused(objects: S3Objects) -> None:
     assembly = begun(objects)
     link = signed(assembly, b"promised")

@@ -98,6 +98,29 @@ def named(reply: httpx.Response) -> dict[str, str]:
     return {name: reply.headers[header] for name, header in names.items() if header in reply.headers}
 
 
+@dataclass(frozen=True)
+class Direct:
+    """An upload of that many bytes, in a part that goes straight to the store."""
+
+    size: int
+
+    async def __call__(self, by: Caller, _so_far: Replies, _key: str | None) -> Reply:
+        content = bytes(self.size - 4) + b"last"
+        digest = {"sha256": sha256(content).hexdigest()}
+        reply = await by.ask("POST", "/api/v1/file/upload/init/")
+        upload = {"upload_id": reply.json()["data"]["upload_id"]}
+        promise = {**upload, "part_size": 5 << 20, "parts": [{"number": 1, "size": self.size, **digest}]}
+        reply = await by.ask("POST", "/api/v1/file/upload/parts", json=promise)
+        assert reply.is_success, reply.text
+        [link] = reply.json()["data"]["parts"]
+        async with httpx.AsyncClient(trust_env=False, verify=False) as store:
+            sent = await store.put(link["url"], headers=link["headers"], content=content)
+        assert sent.is_success, sent.text
+        whole = {**upload, "total_chunks": "1", "total_size": str(self.size), "filename": "whole.txt"}
+        reply = await by.ask("POST", "/api/v1/file/upload/complete/", data={**whole, **digest})
+        return Reply(reply.status_code, json=reply.json()["data"] or {})
+
+
 SCENARIOS: Sequence[Scenario] = (
     Scenario("in chunks that are joined", (), InChunks(2 * CHUNK + 5)),
     Scenario("in one small chunk", (InChunks(7),), InChunks(8)),
@@ -117,6 +140,9 @@ CASES = [
     for scenario in SCENARIOS
     if stack == SQLITE or KINDS or scenario.name not in LARGE
 ]
+STRAIGHT = Scenario("straight to the store", (), Direct(8))
+"""Which a folder has no address for."""
+CASES.append(pytest.param(SQL, STRAIGHT, id=f"{SQL}-{STRAIGHT.name}"))
 
 
 @pytest.mark.timeout(900)

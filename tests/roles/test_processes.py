@@ -6,10 +6,12 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 from sqlalchemy import select, update
 
@@ -99,7 +101,14 @@ def test_every_function_works_as_its_role(stack: Stack) -> None:
         assert ask.http.get("/admin/quarantine").status_code == 403
         ask.reached.add("quarantine")
         in_chunks(ask.http, {}, b"a chunk")
-        [file] = ask("GET", "/api/v1/file/all")["data"]
+        upload_id = in_chunks(ask.http, {}, b"", "init").json()["data"]["upload_id"]
+        part = {"number": 1, "size": 1, "sha256": sha256(b"x").hexdigest()}
+        promise = {"upload_id": upload_id, "part_size": 5 << 20, "parts": [part]}
+        [link] = ask("POST", "/api/v1/file/upload/parts", json=promise)["data"]["parts"]
+        assert httpx.put(link["url"], headers=link["headers"], content=b"x", trust_env=False).status_code == 200
+        direct = {"upload_id": upload_id, "total_chunks": "1", "total_size": "1", "filename": "direct.txt"}
+        ask("POST", "/api/v1/file/upload/complete/", data=direct)
+        [_, file] = ask("GET", "/api/v1/file/all")["data"]
         ask("GET", f"/api/v1/file/get/{file['id']}")
         tus = {"Tus-Resumable": "1.0.0", "Upload-Length": "3"}
         begun = ask.http.post("/uploads", headers=tus)

@@ -160,6 +160,13 @@ def retry(http: Http, tenant: Tenant, who: dict[str, str]) -> httpx.Response:
     return http.post("/api/v1/file/upload/retry", headers=who, data={"file_id": tenant.file["id"]})
 
 
+def parts_of_none(http: Http, _tenant: Tenant, who: dict[str, str]) -> httpx.Response:
+    """What may be promised hangs on the store (``tests/uploads/test_direct.py``)."""
+    part = {"number": 1, "size": 3, "sha256": "0" * 64}
+    wanted = {"upload_id": "0" * 32, "part_size": 5 << 20, "parts": [part]}
+    return http.post("/api/v1/file/upload/parts", headers=who, json=wanted)
+
+
 def lasting(http: Http, tenant: Tenant, who: dict[str, str]) -> httpx.Response:
     return http.get(tenant.file["download_url"].removeprefix("http://holdfast.test"), headers=who)
 
@@ -279,6 +286,7 @@ RIGHTS = [
     Right("POST", "/api/v1/file/upload/init/", "upload", 200, 403, lambda http, _, who: http.post(INIT, headers=who)),
     Right("POST", "/api/v1/file/upload/chunk/", "upload", 200, 403, chunks("chunk")),
     Right("POST", "/api/v1/file/upload/complete/", "upload", 200, 403, chunks("complete")),
+    Right("POST", "/api/v1/file/upload/parts", "upload", 404, 403, parts_of_none, "of no upload", done=404),
     Right("POST", "/api/v1/file/upload/retry", "upload", 404, 403, retry, "of what is done", done=400),
     Right("GET", "/api/v1/file/get/{file_id}", "download", 404, 403, the_file("GET", "get/")),
     Right("GET", "/api/v1/file/status/{file_id}", "list", 404, 403, the_file("GET", "status/")),

@@ -1,19 +1,22 @@
-"""``/api/v1/file/upload/…``: chunks in any order become a file (001, 003)."""
+"""``/api/v1/file/upload/…``: chunks in any order (001, 003), or parts straight to the store, become a file."""
 
 from __future__ import annotations
 
 import re
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
 from holdfast.assets import names
+from holdfast.clock import isoformat
 from holdfast.errors import Invalid, TooLarge
 from holdfast.identity import passwords
 from holdfast.media import kind
-from holdfast.uploads import chunks, cutting, outcome, records, sessions
-from holdfast.web import envelope
+from holdfast.storage.objects.parts import MAX_PARTS, MIN_PART
+from holdfast.uploads import chunks, cutting, direct, outcome, records, sessions
+from holdfast.web import body, envelope
 from holdfast.web.auth import claims
 from holdfast.web.described import BINARY, problems_of
 from holdfast.web.forms import fields
@@ -111,10 +114,67 @@ async def chunk(request: Request) -> Response:
     return envelope.success({"upload_id": upload_id, "chunk_index": index}, "The chunk is safe.")
 
 
+class Promised(BaseModel):
+    """A part that will be PUT to the store."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    number: int = Field(ge=1, le=MAX_PARTS)
+    size: int = Field(ge=1, le=direct.MAX_PART, description="In bytes; `part_size`, unless it is the last part.")
+    sha256: str = Field(pattern="^[0-9a-fA-F]{64}$")
+
+
+class Parts(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    upload_id: str
+    part_size: int = Field(ge=MIN_PART, le=direct.MAX_PART, description="Of all parts but the last, in bytes.")
+    parts: list[Promised] = Field(min_length=1, max_length=direct.AT_ONCE)
+
+
+_EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+_PARTS = {
+    "upload_id": records.EXAMPLE["upload_id"],
+    "part_size": 16 << 20,
+    "parts": [{"number": 1, "size": 16 << 20, "sha256": _EMPTY}],
+}
+_LINKS = {
+    "upload_id": records.EXAMPLE["upload_id"],
+    "expires": "2026-11-21T14:08:00.000000+00:00",
+    "parts": [
+        {
+            "number": 1,
+            "url": "https://files.example.org/assets/data/0f8fad5bd9cb469fa16570867728950e/0?partNumber=1&uploadId=7f&X-Amz-Signature=5d41",
+            "headers": {"content-length": "16777216", "x-amz-checksum-sha256": "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="},
+        }
+    ],
+}
+
+
+@router.post(
+    "/api/v1/file/upload/parts",
+    operation_id="file_upload_parts",
+    summary="Promise parts, and be told where to PUT them: straight to the store",
+    description="409 `no-direct-parts` where the store has no address of its own.",
+    responses={**envelope.shows(_LINKS), **problems_of(400, 404, 409, 410, 413, 415, 422, 503)},
+    openapi_extra=body.json_schema(Parts, example=_PARTS),
+)
+async def parts(request: Request) -> Response:
+    who, state = claims(request), request.app.state
+    wanted = await body.json_body(request, Parts)
+    some = [direct.promised(wanted.part_size, part.number, part.size, part.sha256.lower()) for part in wanted.parts]
+    if len({part.number for part in some}) < len(some):
+        raise Invalid("A part comes twice.", slug="duplicate-part", field="parts")
+    found = await state.threads.run(direct.links, state.services, who, wanted.upload_id, wanted.part_size, some)
+    told = [{"number": one.number, "url": one.signed.url, "headers": dict(one.signed.headers)} for one in found.parts]
+    data = {"upload_id": wanted.upload_id, "expires": isoformat(found.expires), "parts": told}
+    return envelope.success(data, "Each part may be PUT where its URL says, with its headers.")
+
+
 @router.post(
     "/api/v1/file/upload/complete/",
     operation_id="file_upload_complete",
-    summary="All chunks were sent: the upload becomes a version of its asset",
+    summary="All chunks or parts were sent: the upload becomes a version of its asset",
     responses={**envelope.shows(records.EXAMPLE), **problems_of(400, 404, 409, 410, 412, 413, 415, 422, 503)},
     openapi_extra=_form(
         ["upload_id", "total_chunks", "total_size"],

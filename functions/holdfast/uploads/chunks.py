@@ -20,7 +20,7 @@ from holdfast.failpoints import hit
 from holdfast.identity.access import Claims
 from holdfast.storage.objects import Part
 from holdfast.storage.objects.writing import write_part
-from holdfast.uploads import assembly, completing, cutting, finishing, pieces, sessions
+from holdfast.uploads import assembly, completing, cutting, direct, finishing, pieces, sessions
 
 if TYPE_CHECKING:
     from holdfast.services import Services
@@ -75,7 +75,7 @@ def look(services: Services, claims: Claims, upload_id: str, index: int, said: i
         actor, session = sessions.find(connection, claims, upload_id)
     sessions.check_open(session, services.clock())
     if session.kind != sessions.CHUNKS:
-        raise Conflict("The upload takes no chunks.", slug="other-kind")
+        raise other_kind()
     if not 0 <= index < cutting.most_chunks(session.chunk_size):
         most = cutting.most_chunks(session.chunk_size)
         raise Invalid(f"chunk_index is from 0 to {most - 1}.", field="chunk_index")
@@ -127,8 +127,11 @@ def _count(services: Services, connection: Connection, session: Row[Any], part: 
 def _still_open(services: Services, connection: Connection, session: Row[Any]) -> None:
     """Locks the session's row, and says that something came. Raises Conflict when it takes no more."""
     mine = sessions.state_is(session.upload_id, "open")
-    if connection.scalar(select(s.c.id).where(*mine).with_for_update()) is None:
+    kind = connection.scalar(select(s.c.kind).where(*mine).with_for_update())
+    if kind is None:
         raise Conflict("The upload is complete, or was ended.", slug="upload-complete")
+    if kind != sessions.CHUNKS:  # its parts go straight to the store since
+        raise other_kind()
     expires = sessions.expiry(services, services.clock())
     connection.execute(update(s).where(*mine).values(expires_at=expires))
 
@@ -171,6 +174,10 @@ def _keep_piece(services: Services, session: Row[Any], index: int, written: dict
     return some
 
 
+def other_kind() -> Conflict:
+    return Conflict("The upload takes no chunks.", slug="other-kind")
+
+
 def differs(index: int) -> Conflict:
     return Conflict(f"Chunk {index} was sent before, with other bytes.", slug="chunk-differs", chunk_index=index)
 
@@ -191,19 +198,26 @@ def held(connection: Connection, session: Row[Any], indexes: Sequence[int] | Non
 
 
 def complete(services: Services, claims: Claims, upload_id: str, *, count: int, size: int, values: dict[str, Any]) -> Row[Any]:
-    """All ``count`` chunks, ``size`` bytes together, have been sent: the session is complete, with ``values`` for its columns. A
-    session that is complete already is returned as it is, also one that has failed. Blocks. Raises as ``receive`` does, and
-    Conflict (chunks-missing) with the indexes that have to be sent, Invalid when their sizes make no file of ``size`` bytes."""
+    """All ``count`` chunks, or parts straight to the store, ``size`` bytes together, have been sent: the session is complete, with
+    ``values`` for its columns. A session that is complete already is returned as it is, also one that has failed. Blocks. Raises as
+    ``receive`` does, and Conflict (chunks-missing) with the indexes that have to be sent, Invalid when their sizes make no file of
+    ``size`` bytes; for parts, as ``direct.check`` does."""
     now = services.clock()
+    with services.database.read() as connection:
+        _, before = sessions.find(connection, claims, upload_id)
+    there = direct.stored(services, before) if before.state == "open" else {}
 
     def act(connection: Connection) -> Row[Any]:
         actor, session = sessions.find(connection, claims, upload_id, lock=True)
         if session.state not in {"open", "cancelled", "expired"}:
             return session
         sessions.check_open(session, now)
-        if session.kind != sessions.CHUNKS:
-            raise Conflict("The upload takes no chunks.", slug="other-kind")
-        check(session.chunk_size, held(connection, session), count, size)
+        if session.kind == sessions.DIRECT:
+            direct.settle(connection, session, there, count, size)
+        elif session.kind == sessions.CHUNKS:
+            check(session.chunk_size, held(connection, session), count, size)
+        else:
+            raise other_kind()
         most = actor.largest_file(services.settings.max_file_bytes)
         if size > most:
             raise TooLarge(f"The file is larger than {most} bytes, the most that is allowed here.", limit=most)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 import zlib
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -76,21 +77,21 @@ def read(services: Services, pieces: Sequence[Row[Any]]) -> Iterator[bytes]:
             raise ValueError(f"the piece {piece.object_key} is damaged")
 
 
-def register(connection: Connection, upload_id: str, part: Part) -> None:
-    """In the caller's transaction: a part that is in the store."""
-    row = {"upload_id": upload_id, "number": part.number, "offset": part.offset, "size": part.size}
-    connection.execute(insert(upload_parts).values(**row, sha256=part.sha256, crc32=part.crc32, tag=part.tag))
+def register(connection: Connection, upload_id: str, *parts: Part) -> None:
+    """In the caller's transaction: parts that are in the store, or are promised to come there."""
+    if parts:
+        connection.execute(insert(upload_parts), [{"upload_id": upload_id, **asdict(part)} for part in parts])
 
 
-def replace(connection: Connection, upload_id: str, part: Part) -> None:
-    """As ``register``, also when the number was registered before."""
-    forget(connection, upload_id, part.number)
-    register(connection, upload_id, part)
+def replace(connection: Connection, upload_id: str, *parts: Part) -> None:
+    """As ``register``, also when the numbers were registered before."""
+    forget(connection, upload_id, *(part.number for part in parts))
+    register(connection, upload_id, *parts)
 
 
-def forget(connection: Connection, upload_id: str, number: int) -> None:
-    """In the caller's transaction: the part does not count any more."""
-    connection.execute(delete(upload_parts).where(upload_parts.c.upload_id == upload_id, upload_parts.c.number == number))
+def forget(connection: Connection, upload_id: str, *numbers: int) -> None:
+    """In the caller's transaction: the parts do not count any more."""
+    connection.execute(delete(upload_parts).where(upload_parts.c.upload_id == upload_id, upload_parts.c.number.in_(numbers)))
 
 
 def parts(connection: Connection, upload_id: str) -> list[Part]:

@@ -17,6 +17,8 @@ failpoints.declare(
     "session.piece.after",
     "session.kept.before",
     "session.kept.after",
+    "session.promise.before",
+    "session.promise.after",
     "session.complete.before",
     "session.complete.after",
     "session.store.before",

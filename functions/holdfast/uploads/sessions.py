@@ -6,7 +6,8 @@
       └───────────────────► expired
 
 A session belongs to the user who opened it: to others it is not there. ``sequential`` ones grow at their end (tus), those of
-``chunks`` are sent in pieces of one size in any order (001, 003).
+``chunks`` are sent in pieces of one size in any order (001, 003), and become ``direct`` ones when their client would rather send
+parts straight to the store.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from holdfast.uploads import points as _points  # noqa: F401  declares them
 if TYPE_CHECKING:
     from holdfast.services import Services
 
-SEQUENTIAL, CHUNKS = "sequential", "chunks"
+SEQUENTIAL, CHUNKS, DIRECT = "sequential", "chunks", "direct"
 ENDED = frozenset({"cancelled", "expired", "failed"})
 
 _ID = re.compile("[0-9a-f]{32}")

@@ -1,7 +1,8 @@
 """boto3 putting objects from threads: reads a job as JSON from standard input, writes what it took as JSON.
 
 Job: ``endpoint``, ``access_key``, ``secret_key``, ``bucket``, ``prefix``, ``threads``, and either ``count`` objects of ``size``
-random bytes each, or the one ``file``. Result: ``seconds``, and ``cpu``, this process's processor seconds meanwhile.
+random bytes each, or the one ``file``, in parts of ``part`` bytes if that is said. Result: ``seconds``, and ``cpu``, this process's
+processor seconds meanwhile.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import boto3
+from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 
 
@@ -36,7 +38,10 @@ def main(job: dict[str, Any]) -> dict[str, float]:
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(put, range(threads)))  # connections are there, and the bucket's volumes have grown
         began, used = time.perf_counter(), time.process_time()
-        if "file" in job:
+        if "part" in job:
+            parts = TransferConfig(multipart_threshold=job["part"], multipart_chunksize=job["part"], max_concurrency=threads)
+            client.upload_file(job["file"], job["bucket"], f"{job['prefix']}/file", Config=parts)
+        elif "file" in job:
             with open(job["file"], "rb") as file:
                 client.put_object(Bucket=job["bucket"], Key=f"{job['prefix']}/file", Body=file)
         else:

@@ -13,7 +13,7 @@ upload_sessions = table(
     Column("upload_id", ascii_id(32), nullable=False, unique=True),  # of its intent, too, once there is one
     Column("workspace_id", Id, ForeignKey("workspaces.id"), nullable=False),
     Column("user_id", Id, ForeignKey("users.id"), nullable=False),
-    Column("kind", ascii_id(16), nullable=False),  # sequential | chunks
+    Column("kind", ascii_id(16), nullable=False),  # sequential | chunks | direct
     # open → completing → stored | failed;  open → cancelled | expired.  What came of a stored one, its intent says.
     Column("state", ascii_id(16), nullable=False),
     Column("filename", exact(255), nullable=False, server_default=""),
@@ -22,7 +22,7 @@ upload_sessions = table(
     Column(
         "offset", BigInteger, nullable=False, server_default=text("0")
     ),  # bytes that are safe, of a sequential one: without a gap
-    Column("chunk_size", BigInteger),  # of all chunks but the last
+    Column("chunk_size", BigInteger),  # of all chunks, or direct parts, but the last
     Column("chunk_count", Integer),  # said at completion
     Column("assembly", ascii_id(255)),  # the store's id of the object under way; NULL: none is yet
     Column("numbers", Integer, nullable=False, server_default=text("0")),  # part numbers given out so far
@@ -54,8 +54,8 @@ upload_parts = table(
     Column("offset", BigInteger, nullable=False),
     Column("size", BigInteger, nullable=False),
     Column("sha256", ascii_id(64), nullable=False),
-    Column("crc32", BigInteger, nullable=False),
-    Column("tag", ascii_id(255), nullable=False),
+    Column("crc32", BigInteger),  # NULL: its bytes go straight to the store
+    Column("tag", ascii_id(255), nullable=False),  # empty: a promise of such a part, until the completion finds it
 )
 
 upload_pieces = table(

@@ -30,14 +30,14 @@ class PartsDiffer(Exception):
 @dataclass(frozen=True, slots=True)
 class Part:
     """``number`` counts from 1; numbers may be left out. ``offset``: bytes of the object before it. ``size`` in bytes, ``sha256``
-    in hex, ``crc32`` zlib's. ``tag`` is what the store calls it (S3's ETag); empty on folders, and for a part that came straight
-    from a client, who may not know: the store is asked then."""
+    in hex, ``crc32`` zlib's, None for a part whose bytes we have not seen. ``tag`` is what the store calls it (S3's ETag); empty
+    on folders, and for a part that came straight from a client, who may not know: the store is asked then."""
 
     number: int
     offset: int
     size: int
     sha256: str
-    crc32: int
+    crc32: int | None
     tag: str = ""
 
 
@@ -53,10 +53,11 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Assembled:
-    """A completed object: bytes, and the CRC32 of all of them. ``sha256`` (hex) is told where it costs nothing more, else None."""
+    """A completed object: bytes, and the CRC32 of all of them, if that of each part is known. ``sha256`` (hex) is told where it
+    costs nothing more, else None."""
 
     size: int
-    crc32: int
+    crc32: int | None
     sha256: str | None
 
 
@@ -111,9 +112,11 @@ def size_of(parts: Sequence[Part]) -> int:
     return sum(part.size for part in parts)
 
 
-def crc32_of(parts: Iterable[Part]) -> int:
-    """The CRC32 of all their bytes."""
+def crc32_of(parts: Iterable[Part]) -> int | None:
+    """The CRC32 of all their bytes; None when that of one of them is not known."""
     crc = 0
     for part in parts:
+        if part.crc32 is None:
+            return None
         crc = combine(crc, part.crc32, part.size)
     return crc
