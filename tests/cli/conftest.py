@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.program import HOLDFAST, Program
+from tests.cli.proxy import Proxy, between
 from tests.servers.process import Process, answers, free_ports, fresh_folder
 
 PASSWORD = "correct horse battery"
@@ -66,6 +67,20 @@ def holdfast(tmp_path: Path) -> Program:
 @pytest.fixture
 def ada(registered: Callable[[str], Program]) -> Program:
     return registered("ada")
+
+
+@pytest.fixture
+def proxy(served: Served) -> Iterator[Proxy]:
+    with between(served.url) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def far(ada: Program, proxy: Proxy, tmp_path: Path) -> Program:
+    """Ada again, behind the proxy."""
+    program = at_home(tmp_path / "far", HOLDFAST_URL=proxy.url, HOLDFAST_PASSWORD=PASSWORD)
+    program("login", ada.json("whoami")["username"])
+    return program
 
 
 def at_home(home: Path, **environment: str) -> Program:

@@ -7,31 +7,15 @@ import random
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import PASSWORD, Served, at_home
 from tests.cli.program import HOLDFAST, Program
-from tests.cli.proxy import Proxy, between
+from tests.cli.proxy import Proxy
 
 SIZE = 4_000_000
-
-
-@pytest.fixture
-def proxy(served: Served) -> Iterator[Proxy]:
-    with between(served.url) as proxy:
-        yield proxy
-
-
-@pytest.fixture
-def far(ada: Program, proxy: Proxy, tmp_path: Path) -> Program:
-    """Ada again, behind the proxy."""
-    program = at_home(tmp_path / "far", HOLDFAST_URL=proxy.url, HOLDFAST_PASSWORD=PASSWORD)
-    program("login", ada.json("whoami")["username"])
-    return program
 
 
 @pytest.fixture

@@ -88,8 +88,10 @@ class Killed(Served):
         self._thread.join()
 
     def _bytes(self) -> int:
+        s, p = t.upload_sessions.c, t.upload_pieces.c
+        in_chunks = select(func.sum(p.size)).join(t.upload_sessions, s.upload_id == p.upload_id).where(s.kind == "chunks")
         with self._stack.database.read() as connection:
-            return int(connection.scalar(select(func.sum(t.upload_sessions.c.offset))) or 0)
+            return sum(int(connection.scalar(found) or 0) for found in (select(func.sum(s.offset)), in_chunks))
 
     def stop(self) -> None:
         self.survive()

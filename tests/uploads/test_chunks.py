@@ -119,3 +119,21 @@ def test_chunks_at_once_from_many_processes(stack: Stack) -> None:
         assert replies[0].json()["data"]["version_id"] == replies[1].json()["data"]["version_id"]
         assert content_of(one, replies[0].json()["data"]) == content
     assert left_over(stack) == []
+
+
+@pytest.mark.parametrize("stack", [SQLITE], indirect=True)
+def test_an_upload_that_is_not_listed_is_a_version_and_no_file(stack: Stack) -> None:
+    with stack.client(stack.user("ada")) as http:
+        once = {"filename": "once.bin", "listed": "false", "if_none_match": "*"}
+        found = upload(http, b"content", **once)
+        assert (found["status"], found["download_url"]) == ("SUCCESS", None)
+        assert found["asset"] == http.get("/assets").json()["items"][0] | {"unchanged": False}
+        assert content_of(http, found) == b"content"
+        assert http.get("/api/v1/file/all").json()["data"] == []
+        assert http.get(f"/api/v1/file/get/{found['id']}").status_code == 404
+        second, _ = begin(http)
+        send(http, second, 0, b"other")
+        assert complete(http, second, 1, 5, **once).status_code == 412
+        third, _ = begin(http)
+        for wrong in ({"listed": "no"}, {"if_none_match": "x"}):
+            assert complete(http, third, 1, 5, **wrong).status_code == 422

@@ -29,7 +29,7 @@ _NUMBER = re.compile("[0-9]{1,19}")
 _EXTENSION = re.compile(r"\.?[A-Za-z0-9+-]{1,16}")
 _COMPLETE = {
     "upload_id", "total_chunks", "total_size", "file_extension", "content_type", "credential", "detail", "filename",
-    "appointment_id", "user_id", "sha256", "archive_ttl", "destroy_ttl", "labels",
+    "appointment_id", "user_id", "sha256", "archive_ttl", "destroy_ttl", "labels", "if_none_match", "listed",
 }  # fmt: skip
 _MAX_DETAIL = 16_384
 
@@ -175,7 +175,9 @@ async def parts(request: Request) -> Response:
     "/api/v1/file/upload/complete/",
     operation_id="file_upload_complete",
     summary="All chunks or parts were sent: the upload becomes a version of its asset",
-    responses={**envelope.shows(records.EXAMPLE), **problems_of(400, 404, 409, 410, 412, 413, 415, 422, 503)},
+    description="`if_none_match=*`: no new version of what is there (412). `listed=false`: the upload is no file of this "
+    "interface, and has no link; `asset` is what its version is, as with `/fileupload`.",
+    responses={**envelope.shows({**records.EXAMPLE, "asset": None}), **problems_of(400, 404, 409, 410, 412, 413, 415, 422, 503)},
     openapi_extra=_form(
         ["upload_id", "total_chunks", "total_size"],
         {name: _COUNT if name.startswith("total") else _TEXT for name in sorted(_COMPLETE)},
@@ -193,7 +195,7 @@ async def complete(request: Request) -> Response:
         values["details"]["credential"] = await state.threads.run(passwords.hashed, text)
     session = await state.threads.run(chunks.complete, state.services, who, upload_id, count=count, size=size, values=values)
     await outcome.try_to_finish(state.services, state.threads, session)
-    data = await state.threads.run(records.get, state.services, who, upload_id, text, base_url(request), "upload")
+    data = await state.threads.run(records.completed, state.services, who, upload_id, text, base_url(request))
     return envelope.success(data, "The upload is complete.")
 
 
@@ -217,10 +219,18 @@ def _columns(found: dict[str, str], upload_id: str) -> dict[str, Any]:
         "destroy_ttl": wishes.destroy_ttl,
         "labels": wishes.labels,
         "details": {"detail": detail or None},
-        "kept": True,
+        "kept": _one_of(found, "listed", "true", "false") == "true",
+        "must_be_new": _one_of(found, "if_none_match", "", "*") == "*",
         "appointment_id": _short(found, "appointment_id"),
         "owner": _short(found, "user_id"),
     }
+
+
+def _one_of(found: dict[str, str], name: str, usual: str, other: str) -> str:
+    text = found.get(name) or usual
+    if text not in (usual, other):
+        raise Invalid(f"{name} is {other!r} or {usual!r}.", field=name)
+    return text
 
 
 def _short(found: dict[str, str], name: str) -> str | None:

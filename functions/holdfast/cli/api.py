@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import itertools
 import random
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -18,6 +19,7 @@ from holdfast.cli.failures import UNAVAILABLE, USAGE, Failure, Refusal
 from holdfast.cli.multipart import Body
 from holdfast.cli.progress import Meter
 
+T = TypeVar("T")
 Params = Mapping[str, str | int | bool | list[str] | None]
 
 TIMEOUT = httpx.Timeout(120, connect=10, pool=10)
@@ -35,14 +37,15 @@ class Api:
         url: str,
         token: str | None = None,
         *,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], object] | None = None,
         timeout: httpx.Timeout | float = TIMEOUT,
     ) -> None:
         headers = {"User-Agent": f"holdfast/{__version__}"}
         if token:
             headers["Authorization"] = f"Bearer {token}"
         self.url = url.rstrip("/")
-        self._sleep = sleep
+        self._stopping = threading.Event()
+        self._sleep = sleep or self._stopping.wait
         with self._reaching():
             self._client = httpx.Client(base_url=self.url, headers=headers, timeout=timeout)
 
@@ -63,12 +66,13 @@ class Api:
         *,
         json: Any = None,
         form: Mapping[str, str] | None = None,
+        files: Mapping[str, tuple[str, bytes]] | None = None,
         params: Params | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> dict[str, Any]:
         """The JSON object that the server answers."""
         with self._reaching():
-            response = self._client.request(method, path, json=json, data=form, params=_given(params), headers=headers)
+            response = self._client.request(method, path, json=json, data=form, files=files, params=_given(params), headers=headers)
         return _object(response)
 
     def pages(self, path: str, params: Params | None = None) -> Iterator[dict[str, Any]]:
@@ -84,20 +88,46 @@ class Api:
     def send(self, path: str, body: Body, headers: Mapping[str, str], *, patience: float, meter: Meter) -> dict[str, Any]:
         """Posts files. ``headers`` hold an Idempotency-Key: an attempt that the server put off, or whose answer was lost, is
         repeated under the same key until ``patience`` seconds are over, and stores nothing twice."""
+
+        def sent(count: int) -> None:
+            self.go_on()
+            meter.advance(count)
+
+        def attempt() -> dict[str, Any]:
+            meter.restart()
+            with self._reaching():
+                response = self._client.post(path, content=body.stream(sent), headers={**headers, **body.headers})
+            return _object(response)
+
+        return self.insist(attempt, patience=patience, meter=meter)
+
+    def insist(self, attempt: Callable[[], T], *, patience: float, meter: Meter, reached: bool = False) -> T:
+        """What ``attempt`` returns, which is repeated until ``patience`` seconds are over, as long as the server may still answer
+        otherwise. ``reached``: the server was there before, and may come again when nobody answers."""
         deadline = time.monotonic() + patience
-        for attempt in itertools.count(1):
+        for number in itertools.count(2 if reached else 1):
+            self.go_on()
             try:
-                with self._reaching():
-                    response = self._client.post(path, content=body.stream(meter.advance), headers={**headers, **body.headers})
-                return _object(response)
+                return attempt()
             except Failure as failure:
-                wait = _wait(failure, attempt)
+                wait = _wait(failure, number)
                 if wait is None or time.monotonic() + wait > deadline:
                     raise
                 meter.note(f"{failure.message} Trying again in {wait:.0f} s.")
             self._sleep(wait)
-            meter.restart()
         raise AssertionError("unreachable")
+
+    def stop(self) -> None:
+        """Nothing is sent or tried again any more, in no thread."""
+        self._stopping.set()
+
+    def go_on(self) -> None:
+        """Raises Failure once it is to stop."""
+        if self._stopping.is_set():
+            raise Failure("Stopped.")
+
+    def sleep(self, seconds: float) -> None:
+        self._sleep(seconds)
 
     @contextmanager
     def open(self, path: str, params: Params, headers: Mapping[str, str]) -> Iterator[httpx.Response]:

@@ -212,15 +212,15 @@ def complete(services: Services, claims: Claims, upload_id: str, *, count: int, 
         if session.state not in {"open", "cancelled", "expired"}:
             return session
         sessions.check_open(session, now)
+        most = actor.largest_file(services.settings.max_file_bytes)
+        if size > most:
+            raise TooLarge(f"The file is larger than {most} bytes, the most that is allowed here.", limit=most)
         if session.kind == sessions.DIRECT:
             direct.settle(connection, session, there, count, size)
         elif session.kind == sessions.CHUNKS:
             check(session.chunk_size, held(connection, session), count, size)
         else:
             raise other_kind()
-        most = actor.largest_file(services.settings.max_file_bytes)
-        if size > most:
-            raise TooLarge(f"The file is larger than {most} bytes, the most that is allowed here.", limit=most)
         done = {"state": "completing", "length": size, "chunk_count": count, "epoch": session.epoch + 1, **values}
         connection.execute(update(s).where(s.c.upload_id == upload_id).values(done))
         completing.request(connection, upload_id)

@@ -24,7 +24,7 @@ from holdfast.database.tables import workspaces
 from holdfast.errors import Conflict, Forbidden, Gone, Invalid, NotFound, Problem
 from holdfast.identity import passwords
 from holdfast.identity.access import Actor, Claims, authorise
-from holdfast.uploads import ending, outcome
+from holdfast.uploads import ending, outcome, sessions
 from holdfast.uploads.outcome import Outcome, Progress
 
 if TYPE_CHECKING:
@@ -117,6 +117,16 @@ def get(
     return described(services, actor.workspace, record, base_url, permitted=actor.may("download"))
 
 
+def completed(services: Services, claims: Claims, upload_id: str, given: str | None, base_url: str) -> dict[str, Any]:
+    """As ``get``, for who has completed the upload, whether it is listed or not; with the metadata of its version as ``asset``."""
+    with services.database.read() as connection:
+        actor, session = sessions.find(connection, claims, upload_id)
+        record = Record(session, outcome.of(connection, session))
+    check(record, given)
+    file = described(services, actor.workspace, record, base_url, permitted=actor.may("download"))
+    return {**file, "asset": record.outcome.metadata}
+
+
 def status(services: Services, claims: Claims, file_id: str, given: str | None) -> dict[str, Any]:
     """How far a file is. Blocks. Raises as ``get`` does."""
     with services.database.read() as connection:
@@ -138,7 +148,7 @@ def described(services: Services, workspace: str, record: Record, base_url: str,
     session, metadata = record.session, record.outcome.metadata
     details = session.details or {}
     url = None
-    if metadata is not None and metadata["status"] != "destroyed":
+    if session.kept and metadata is not None and metadata["status"] != "destroyed":
         if not record.private:
             url = f"{base_url}/api/v1/file/link/{session.upload_id}?signature={services.links.lasting(session.upload_id)}"
         elif permitted:
