@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 
@@ -120,10 +121,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 class _Telling:
-    """Says at once what there is to say, also which test failed: a run that is stopped from outside has no summary."""
+    """Says at once what there is to say, also which test failed, and after how many minutes: a run that is stopped from outside has
+    no summary."""
 
     def __init__(self, config: pytest.Config) -> None:
-        self._config = config
+        self._config, self._began = config, time.monotonic()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         terminal = self._config.pluginmanager.get_plugin("terminalreporter")
@@ -135,7 +137,7 @@ class _Telling:
             lines.append(f"FAILED {report.nodeid}: {str(getattr(crash, 'message', report.longrepr))[:300]}")
         for line in lines:
             terminal.ensure_newline()
-            terminal.write_line(line)
+            terminal.write_line(f"{line} [{(time.monotonic() - self._began) / 60:.0f} min]")
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
