@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from hashlib import sha256
+from threading import Barrier
 from typing import Any
 
 import httpx
@@ -74,6 +76,19 @@ def finish(http: Http, upload: str, pieces: Sequence[bytes] = PIECES, **fields: 
 
 def slug(reply: httpx.Response) -> tuple[int, str]:
     return reply.status_code, reply.json()["type"].rpartition("/")[2]
+
+
+@ON_SERVERS
+def test_links_are_asked_for_several_at_a_time_from_the_first_on(stack: Stack, http: Http) -> None:
+    for _ in range(20):
+        upload, at_once = begin(http)[0], Barrier(8)
+
+        def first(number: int, upload: str = upload, at_once: Barrier = at_once) -> int:
+            at_once.wait()
+            return ask(http, upload, said(CONTENT[:PART], number)).status_code
+
+        with ThreadPoolExecutor(8) as clients:
+            assert list(clients.map(first, range(1, 9))) == [200] * 8
 
 
 @pytest.mark.parametrize("stack", [SQL, ROLES], indirect=True)

@@ -93,8 +93,10 @@ def _open(connection: Connection, claims: Claims, upload_id: str, now: datetime,
     """Who asks, and the session, if it takes parts. Raises as ``links`` does."""
     actor, session = sessions.find(connection, claims, upload_id, lock=lock)
     sessions.check_open(session, now)
-    if session.kind == sessions.CHUNKS and not _has_chunks(connection, upload_id):
-        return actor, session
+    if session.kind == sessions.CHUNKS:
+        if not _has_chunks(connection, upload_id):
+            return actor, session
+        actor, session = sessions.find(connection, claims, upload_id, lock=lock)  # or they are parts promised since the first look
     if session.kind != sessions.DIRECT:
         raise Conflict("The upload was begun by other means, and takes no parts.", slug="other-kind")
     return actor, session
