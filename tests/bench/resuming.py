@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from tests.bench.measure import Goal, Result, in_turn
-from tests.bench.rig import MIB, Scale, Servers, environment, installation
+from tests.bench.rig import MIB, Scale, Servers, environment, installation, random_file
 from tests.bench.running import Running, most_rss, started
 from tests.servers.process import passing_folder
 from tests.stacks import User
@@ -27,10 +27,7 @@ AT_ONCE = 16
 def chunks(servers: Servers, scale: Scale) -> list[Result]:
     """P8. MiB/s, one file at a time, until it is a version."""
     with _serving(servers) as (ada, server), passing_folder("bench-chunks") as folder:  # where SeaweedFS has its data
-        source, target = Path(folder, "source"), Path(folder, "target")
-        with source.open("wb") as out:
-            for _ in range(scale.file // MIB):
-                out.write(os.urandom(MIB))
+        source, target = random_file(Path(folder, "source"), scale.file), Path(folder, "target")
         with started("tests.bench.peers.chunks", "{port}", str(target), str(scale.file), environment={}) as other:
             other.first("GET", "/")
             cpu = [0.0, 0.0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -125,6 +126,14 @@ class OwnServers:
     @cached_property
     def kubernetes(self) -> Kubernetes:
         return self._start(Kubernetes.start)
+
+
+def random_file(path: Path, size: int) -> Path:
+    """``path``, with whole MiB of random bytes, ``size`` at most."""
+    with path.open("wb") as out:
+        for _ in range(size // MIB):
+            out.write(os.urandom(MIB))
+    return path
 
 
 @contextmanager

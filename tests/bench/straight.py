@@ -17,7 +17,7 @@ from urllib.parse import urlencode
 from urllib3 import PoolManager
 
 from tests.bench.measure import Goal, Result, in_turn
-from tests.bench.rig import MIB, Scale, Servers, environment, installation
+from tests.bench.rig import MIB, Scale, Servers, environment, installation, random_file
 from tests.bench.running import Running, result_of, started
 from tests.stacks import User
 
@@ -28,13 +28,9 @@ def uploads(servers: Servers, scale: Scale) -> list[Result]:
     """MiB/s, until the file is a version. Each part is hashed by its client before it is promised; the hash of the whole, where
     that is promised too, is known to the client before it begins, and computed anew by us from the store."""
     with installation(servers, objects=True) as stack, TemporaryDirectory() as folder:
-        ada, store, file = stack.user("ada"), servers.seaweedfs, Path(folder, "file")
-        digest = hashlib.sha256()
-        with file.open("wb") as out:
-            for _ in range(scale.straight // MIB):
-                block = os.urandom(MIB)
-                out.write(block)
-                digest.update(block)
+        ada, store, file = stack.user("ada"), servers.seaweedfs, random_file(Path(folder, "file"), scale.straight)
+        with file.open("rb") as content:
+            digest = hashlib.file_digest(content, "sha256")
         job: dict[str, Any] = {"endpoint": store.endpoint, "access_key": store.access_key, "secret_key": store.secret_key}
         job.update(bucket=stack.values["s3_bucket"], prefix="peer", threads=AT_ONCE, size=16, file=str(file), part=PART)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from tests.bench.load import BOUNDARY
 from tests.bench.measure import Goal, Result, in_turn
-from tests.bench.rig import MIB, Scale, Servers, environment, installation
+from tests.bench.rig import MIB, Scale, Servers, environment, installation, random_file
 from tests.bench.running import Running, most_rss, result_of, started
 from tests.stacks import Stack, User
 
@@ -21,10 +21,7 @@ from tests.stacks import Stack, User
 def uploads(servers: Servers, scale: Scale) -> list[Result]:
     """P5. MiB/s, one file at a time."""
     with _serving(servers) as (stack, ada, server), TemporaryDirectory() as folder:
-        file = Path(folder, "file")
-        with file.open("wb") as out:
-            for _ in range(scale.file // MIB):
-                out.write(os.urandom(MIB))
+        file = random_file(Path(folder, "file"), scale.file)
         store, cpu = servers.seaweedfs, [0.0, 0.0]
         job: dict[str, Any] = {"endpoint": store.endpoint, "access_key": store.access_key, "secret_key": store.secret_key}
         job.update(bucket=stack.values["s3_bucket"], prefix="peer", threads=1, size=16, file=str(file))

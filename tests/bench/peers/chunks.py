@@ -15,7 +15,8 @@ async def main(port: int, file: Path, size: int) -> None:
     with file.open("wb", buffering=0) as out:
 
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            while head := await reader.readuntil(b"\r\n\r\n") if not reader.at_eof() else b"":
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
                 said = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:] if line)
                 left = int(said.get(b"content-length", 0))
                 at = int(said.get(b"upload-offset", 0))
@@ -23,6 +24,8 @@ async def main(port: int, file: Path, size: int) -> None:
                 at += left
                 while left:
                     piece = await reader.read(min(left, PIECE))
+                    if not piece:
+                        return
                     out.write(piece)
                     left -= len(piece)
                 if at == size:
