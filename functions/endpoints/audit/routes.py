@@ -117,9 +117,9 @@ async def audit(
     who, state = claims(request), request.app.state
     filters = Filters(workspace, operation, username, asset_path, success, since, until)
     bound = asdict(filters)
-    [before] = paging.decode(cursor, bound, (int,)) if cursor else (None,)
+    before = paging.row_after(cursor, bound)
     found, following = await state.threads.run(read, state.services, who, filters, before, limit)
-    next_cursor = None if following is None else paging.encode((following,), bound)
+    next_cursor = paging.cursor_after(following, bound)
     return JSONResponse({"items": found, "next_cursor": next_cursor}, headers=paging.link(request, next_cursor))
 
 
@@ -134,7 +134,7 @@ async def audit(
 async def head(request: Request, workspace: Workspace = None, cursor: paging.Cursor = None, limit: paging.Limit = 100) -> Response:
     who, state = claims(request), request.app.state
     bound = {"workspace": workspace}
-    [after] = paging.decode(cursor, bound, (int,)) if cursor else (None,)
+    after = paging.row_after(cursor, bound)
     found, following = await state.threads.run(heads.read, state.services, who, workspace, after, limit)
-    next_cursor = None if following is None else paging.encode((following,), bound)
+    next_cursor = paging.cursor_after(following, bound)
     return JSONResponse({"items": found, "next_cursor": next_cursor}, headers=paging.link(request, next_cursor))

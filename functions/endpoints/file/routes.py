@@ -114,9 +114,9 @@ async def appointments(
 ) -> Response:
     who, state = claims(request), request.app.state
     bound = {"owner": user_id}
-    before = paging.decode(cursor, bound, (int,))[0] if cursor else None
+    before = paging.row_after(cursor, bound)
     items, following = await state.threads.run(groups.listed, state.services, who, owner=user_id, before=before, limit=limit)
-    return envelope.success(items, next_cursor=None if following is None else paging.encode((following,), bound))
+    return envelope.success(items, next_cursor=paging.cursor_after(following, bound))
 
 
 @router.delete(
@@ -133,17 +133,17 @@ async def delete_appointment(
 ) -> Response:
     who, state = claims(request), request.app.state
     bound = {"appointment_id": appointment_id}
-    after = paging.decode(cursor, bound, (int,))[0] if cursor else 0
+    after = paging.row_after(cursor, bound)
     given = _credential(request, besides=("cursor",))
     done = await state.threads.run(groups.remove, state.services, who, appointment_id, given, after)
-    next_cursor = None if done.following is None else paging.encode((done.following,), bound)
+    next_cursor = paging.cursor_after(done.following, bound)
     return envelope.success({"deleted": done.deleted, "left": done.left}, next_cursor=next_cursor)
 
 
 async def _page(request: Request, cursor: str | None, limit: int, appointment_id: str | None, owner: str | None) -> Response:
     who, state = claims(request), request.app.state
     bound = {"appointment_id": appointment_id, "owner": owner}
-    before = paging.decode(cursor, bound, (int,))[0] if cursor else None
+    before = paging.row_after(cursor, bound)
     items, following = await state.threads.run(
         records.listed,
         state.services,
@@ -154,7 +154,7 @@ async def _page(request: Request, cursor: str | None, limit: int, appointment_id
         appointment_id=appointment_id,
         owner=owner,
     )
-    next_cursor = None if following is None else paging.encode((following,), bound)
+    next_cursor = paging.cursor_after(following, bound)
     return envelope.success(items, next_cursor=next_cursor)
 
 

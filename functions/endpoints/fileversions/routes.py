@@ -28,9 +28,9 @@ async def fileversions(
 ) -> Response:
     who, state = claims(request), request.app.state
     filters = {"asset_path": asset_path, "filename": filename}
-    [before] = paging.decode(cursor, filters, (int,)) if cursor else (None,)
+    before = paging.row_after(cursor, filters)
     found, following = await state.threads.run(
         history, state.services, who, asset_path, filename, before=before, limit=limit, base_url=base_url(request)
     )
-    next_cursor = None if following is None else paging.encode((following,), filters)
+    next_cursor = paging.cursor_after(following, filters)
     return JSONResponse(found, headers={**paging.link(request, next_cursor), "Cache-Control": "no-store"})

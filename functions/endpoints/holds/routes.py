@@ -151,9 +151,9 @@ async def holds(
 ) -> Response:
     who, app = claims(request), request.app.state
     filters = reading.Filters(matter, state)
-    [before] = paging.decode(cursor, asdict(filters), (int,)) if cursor else (None,)
+    before = paging.row_after(cursor, asdict(filters))
     found, following = await app.threads.run(reading.list_holds, app.services, who, filters, before, limit)
-    next_cursor = None if following is None else paging.encode((following,), asdict(filters))
+    next_cursor = paging.cursor_after(following, asdict(filters))
     return JSONResponse({"items": found, "next_cursor": next_cursor}, headers=paging.link(request, next_cursor))
 
 
@@ -167,9 +167,9 @@ async def holds(
 async def show(request: Request, hold_id: str, cursor: paging.Cursor = None, limit: paging.Limit = 100) -> Response:
     who, state = claims(request), request.app.state
     bound = {"hold": hold_id}
-    [after] = paging.decode(cursor, bound, (int,)) if cursor else (None,)
+    after = paging.row_after(cursor, bound)
     hold, items, following = await state.threads.run(reading.show, state.services, who, hold_id, after, limit)
-    next_cursor = None if following is None else paging.encode((following,), bound)
+    next_cursor = paging.cursor_after(following, bound)
     shown = {**hold, "items": items, "next_cursor": next_cursor}
     return JSONResponse(shown, headers=paging.link(request, next_cursor))
 

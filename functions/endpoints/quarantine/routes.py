@@ -79,9 +79,9 @@ async def page(
 ) -> Response:
     who, app = claims(request), request.app.state
     filters = {"state": state}
-    [before] = paging.decode(cursor, filters, (int,)) if cursor else (None,)
+    before = paging.row_after(cursor, filters)
     found, following = await app.threads.run(quarantine.page, app.services, who, state, before, limit)
-    next_cursor = None if following is None else paging.encode((following,), filters)
+    next_cursor = paging.cursor_after(following, filters)
     return JSONResponse({"items": found, "next_cursor": next_cursor}, headers=paging.link(request, next_cursor))
 
 

@@ -108,9 +108,9 @@ async def runs(
 ) -> Response:
     who, state = claims(request), request.app.state
     bound = {"policy": policy, "action": action}
-    [before] = paging.decode(cursor, bound, (int,)) if cursor else (None,)
+    before = paging.row_after(cursor, bound)
     found, following = await state.threads.run(history.list_runs, state.services, who, policy, action, before, limit)
-    next_cursor = None if following is None else paging.encode((following,), bound)
+    next_cursor = paging.cursor_after(following, bound)
     return JSONResponse({"items": found, "next_cursor": next_cursor}, headers=paging.link(request, next_cursor))
 
 
@@ -124,9 +124,9 @@ async def runs(
 async def run(request: Request, run_id: Id, cursor: paging.Cursor = None, limit: paging.Limit = 100) -> Response:
     who, state = claims(request), request.app.state
     bound = {"run": run_id}
-    [after] = paging.decode(cursor, bound, (int,)) if cursor else (None,)
+    after = paging.row_after(cursor, bound)
     found, following = await state.threads.run(history.one_run, state.services, who, run_id, after, limit)
-    next_cursor = None if following is None else paging.encode((following,), bound)
+    next_cursor = paging.cursor_after(following, bound)
     return JSONResponse({**found, "next_cursor": next_cursor}, headers=paging.link(request, next_cursor))
 
 

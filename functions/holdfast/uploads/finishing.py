@@ -212,15 +212,14 @@ def _store(services: Services, session: Row[Any], file: StoredFile, keeping: Kee
     wishes = Wishes(session.archive_ttl, session.destroy_ttl, session.labels)
     path = names.asset_path(file.filename, file.content_type)
     storing = Storing(session.upload_id, session, path, [file], wishes)
-    verdict = quarantine.scan(services, storing, keeping)
-    storing = replace(storing, verdict=verdict)
+    storing = replace(storing, verdict=quarantine.scan(services, storing, keeping))
 
     def act(connection: Connection) -> None:
         keeping.fence(connection)
         done = update(s).where(*sessions.state_is(session.upload_id, "completing"))
         if connection.execute(done.values(state="stored", ended_at=now)).rowcount:
             intents.arrive(connection, storing, must_be_new=session.must_be_new, now=now)
-            quarantine.take(services, connection, session.upload_id, verdict)
+            quarantine.take(services, connection, session.upload_id, storing.verdict)
             ending.request(connection, session.upload_id, services.settings.intent_timeout_seconds)
             concatenation.release(services, connection, session)
 

@@ -48,9 +48,7 @@ def listed(
     ).group_by(s.c.appointment_id)  # fmt: skip
     with services.database.read() as connection:
         actor = authorise(connection, claims, "list")
-        query = query.where(
-            s.c.workspace_id == actor.workspace_id, s.c.kept == true(), s.c.state != "cancelled", s.c.appointment_id.is_not(None)
-        )
+        query = query.where(*records.shown(actor), s.c.appointment_id.is_not(None))
         if owner is not None:
             query = query.where(s.c.owner == owner)
         if before is not None:
@@ -63,13 +61,18 @@ def listed(
     return items, rows[limit - 1].newest if len(rows) > limit else None
 
 
-def remove(services: Services, claims: Claims, appointment_id: str, given: str | None, after: int = 0) -> Removal:
+def remove(services: Services, claims: Claims, appointment_id: str, given: str | None, after: int | None = None) -> Removal:
     """Deletes files of a group as ``records.remove`` does, some at a time, those that came ``after`` first. What cannot be deleted
     (it needs another credential than the one that is ``given``, or a legal hold covers it) stays, and is told. Blocks. Raises
     Unauthenticated, Forbidden, Unavailable."""
     with services.database.read() as connection:
         actor = authorise(connection, claims, "destroy")
-        mine = (s.c.workspace_id == actor.workspace_id, s.c.kept == true(), s.c.appointment_id == appointment_id, s.c.id > after)
+        mine = (
+            s.c.workspace_id == actor.workspace_id,
+            s.c.kept == true(),
+            s.c.appointment_id == appointment_id,
+            s.c.id > (after or 0),
+        )
         there = s.c.state.not_in(sessions.ENDED) & or_(v.c.id.is_(None), v.c.status != "destroyed")
         query = select(s.c.id, s.c.upload_id).outerjoin(v, v.c.upload_id == s.c.upload_id).where(*mine, there)
         rows = connection.execute(query.order_by(s.c.id).limit(BATCH + 1)).all()

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Row, select, true
+from sqlalchemy import ColumnElement, Connection, Row, select, true
 
 from holdfast.assets import reading
 from holdfast.assets.acting import act
@@ -211,7 +211,7 @@ def listed(
     """Files of the workspace, the newest first, and where the next page begins. Links of private ones are not in it. Blocks."""
     with services.database.read() as connection:
         actor = authorise(connection, claims, "list")
-        query = select(s).where(s.c.workspace_id == actor.workspace_id, s.c.kept == true(), s.c.state != "cancelled")
+        query = select(s).where(*shown(actor))
         if appointment_id is not None:
             query = query.where(s.c.appointment_id == appointment_id)
         if owner is not None:
@@ -222,6 +222,11 @@ def listed(
         records = [Record(row, outcome.of(connection, row)) for row in rows[:limit]]
     items = [described(services, actor.workspace, record, base_url, permitted=False) for record in records]
     return items, rows[limit - 1].id if len(rows) > limit else None
+
+
+def shown(actor: Actor) -> tuple[ColumnElement[bool], ...]:
+    """Which sessions are the files that lists of the workspace show."""
+    return (s.c.workspace_id == actor.workspace_id, s.c.kept == true(), s.c.state != "cancelled")
 
 
 def remove(services: Services, claims: Claims, file_id: str, given: str | None) -> None:

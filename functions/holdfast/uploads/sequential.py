@@ -283,7 +283,8 @@ class _Append:
             self._drop()
             raise ChecksumMismatch
         self._settle()
-        if self._is_whole(self._progress.offset):  # unless it is already, its length was said after its last byte
+        brought_none = self._progress.offset == self._session.offset
+        if brought_none and self._is_whole(self._progress.offset):  # else `_register` has: its length was said after its last byte
             completing.complete(self._services, self._progress.upload_id, self._progress.epoch)
         with self._services.database.read() as connection:
             return sessions.known(connection, self._progress.upload_id)

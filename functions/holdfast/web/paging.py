@@ -53,6 +53,17 @@ def decode(cursor: str, filters: Mapping[str, Any], shape: Sequence[type[str] | 
         raise refused from error
 
 
+def row_after(cursor: str | None, filters: Mapping[str, Any]) -> int | None:
+    """Of a list whose sort key is one number: the row after which to go on; None for the first page. Raises Invalid."""
+    found: tuple[int | None] = decode(cursor, filters, (int,)) if cursor else (None,)
+    return found[0]
+
+
+def cursor_after(row: int | None, filters: Mapping[str, Any]) -> str | None:
+    """The cursor from which ``row_after`` gives this row; None where no row follows."""
+    return None if row is None else encode((row,), filters)
+
+
 def _value(value: Any, kind: type[str] | type[int] | type[datetime]) -> Value:
     if value is None:
         return None
