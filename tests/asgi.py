@@ -12,6 +12,9 @@ from starlette.types import ASGIApp
 
 from holdfast.web.function import App
 
+END_SECONDS = 60
+"""For what is under way to be done. A request that hangs would have its test hang once more."""
+
 
 class Http:
     """httpx's verbs, blocking, over the app itself. Threads may share it: their requests run at the same time, on one event loop.
@@ -29,7 +32,7 @@ class Http:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result()
+        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(END_SECONDS)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()

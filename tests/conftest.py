@@ -11,6 +11,7 @@ import pytest
 from hypothesis import settings
 
 from tests import statements
+from tests.hanging import Hanging
 from tests.roles.stack import seaweedfs_with_identities, users, with_roles
 from tests.servers.clamd import Clamd
 from tests.servers.helm import Helm
@@ -115,6 +116,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(_Telling(config))
+    config.pluginmanager.register(Hanging())
     with suppress(ValueError):  # outside the main thread
         # Of a run in the background SIGINT is ignored, also by what it starts, and some tests send it.
         signal.signal(signal.SIGINT, signal.default_int_handler)

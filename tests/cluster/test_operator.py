@@ -150,7 +150,7 @@ def foreign(world: World, name: str) -> dict[str, Any]:
 def test_a_cronjob_of_somebody_else_is_never_touched(world: World) -> None:
     world.policy(mode="Enforce")
     with world.operator():
-        until(lambda: world.status("finished").get("nextRun"))
+        until(lambda: world.status("finished").get("nextRun") and world.bundle())
         name = world.cron_jobs()["archive"]["metadata"]["name"]
     world.cluster.delete(CRON_JOBS, world.get(CRON_JOBS, name))
     world.kubernetes.apply(foreign(world, name))

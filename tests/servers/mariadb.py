@@ -27,8 +27,10 @@ class MariaDB(DatabaseServer):
         mariadbd, install = program("mariadbd", HOW), program("mariadb-install-db", HOW)
         folder = fresh_folder("mariadb")
         user = ["--user=root"] if os.getuid() == 0 else []  # it refuses to run as root unless told so; the folder is ours
+        (folder / "tmp").mkdir()
+        apart = f"--tmpdir={folder}/tmp"  # a server that starts removes whatever temporary tables are there, also other servers'
         made = subprocess.run(
-            [install, "--no-defaults", f"--datadir={folder}/data", "--skip-test-db", "--skip-name-resolve", *user],
+            [install, "--no-defaults", f"--datadir={folder}/data", "--skip-test-db", "--skip-name-resolve", apart, *user],
             capture_output=True,
             text=True,
             check=False,
@@ -42,9 +44,9 @@ class MariaDB(DatabaseServer):
             f"CREATE USER {user_name} IDENTIFIED BY '{password}';\nGRANT ALL ON *.* TO {user_name} WITH GRANT OPTION;\n"
         )
         command: list[str | Path] = [
-            mariadbd, "--no-defaults", f"--datadir={folder}/data", f"--socket={folder}/socket", f"--pid-file={folder}/pid", *user,
+            mariadbd, "--no-defaults", f"--datadir={folder}/data", f"--socket={folder}/socket", f"--pid-file={folder}/pid",
             f"--port={port}", "--bind-address=127.0.0.1", "--skip-name-resolve", f"--init-file={first}", "--max-connections=300",
-            "--character-set-server=utf8mb4", "--innodb-buffer-pool-size=64M", "--innodb-log-file-size=64M",
+            "--character-set-server=utf8mb4", "--innodb-buffer-pool-size=64M", "--innodb-log-file-size=64M", apart, *user,
         ]  # fmt: skip
         process = Process("mariadbd", command, folder)
         server = cls(address("holdfast", password, port), process.stop)

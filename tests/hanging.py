@@ -1,0 +1,51 @@
+"""The end of a test that its own timeout did not end.
+
+pytest-timeout interrupts a test once. If what then cleans up hangs as well, say because it waits for the very request that hung,
+the process would wait for ever, and whoever waits for the run would learn nothing. So somewhat later the process writes what each
+of its threads was at, and is gone; pytest-xdist reports the test as failed and goes on in another process.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import time
+from collections.abc import Generator
+
+import pytest
+
+GRACE = 120
+"""Seconds after its timeout in which a test may clean up."""
+
+
+class Hanging:
+    def __init__(self, grace: float = GRACE) -> None:
+        self._grace = grace
+        self._stderr = os.dup(2)  # the real one: this is made while nothing is captured
+        self._deadline: float | None = None
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
+        seconds = limit(item)
+        self._deadline = time.monotonic() + seconds + self._grace if seconds else None
+        self._arm()
+        try:
+            return (yield)
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_exception_interact(self) -> None:
+        """Pytest has just cancelled it, for the sake of whoever debugs the failure by hand."""
+        self._arm()
+
+    def _arm(self) -> None:
+        if self._deadline is not None:
+            left = max(self._deadline - time.monotonic(), 1)
+            faulthandler.dump_traceback_later(left, exit=True, file=self._stderr)
+
+
+def limit(item: pytest.Item) -> float:
+    """Seconds that the test may take, or 0, as pytest-timeout reads them."""
+    marker = item.get_closest_marker("timeout")
+    return float(marker.args[0] if marker else item.config.getini("timeout") or 0)
