@@ -116,7 +116,8 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(_Telling(config))
-    config.pluginmanager.register(Hanging())
+    if not config.getoption("usepdb"):
+        config.pluginmanager.register(Hanging())
     with suppress(ValueError):  # outside the main thread
         # Of a run in the background SIGINT is ignored, also by what it starts, and some tests send it.
         signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -2,7 +2,8 @@
 
 pytest-timeout interrupts a test once. If what then cleans up hangs as well, say because it waits for the very request that hung,
 the process would wait for ever, and whoever waits for the run would learn nothing. So somewhat later the process writes what each
-of its threads was at, and is gone; pytest-xdist reports the test as failed and goes on in another process.
+of its threads was at, and is gone; pytest-xdist reports the test as failed and goes on in another process. The same becomes of one
+that waits for its next test for so long.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections.abc import Generator
 import pytest
 
 GRACE = 120
-"""Seconds after its timeout in which a test may clean up."""
+"""Seconds after its timeout in which a test may clean up, and until the next one comes."""
 
 
 class Hanging:
@@ -27,20 +28,29 @@ class Hanging:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
         seconds = limit(item)
-        self._deadline = time.monotonic() + seconds + self._grace if seconds else None
-        self._arm()
+        self._allow(seconds + self._grace if seconds else None)
         try:
             return (yield)
         finally:
-            faulthandler.cancel_dump_traceback_later()
+            self._allow(self._grace)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self) -> None:
+        self._allow(None)
 
     @pytest.hookimpl(trylast=True)
     def pytest_exception_interact(self) -> None:
         """Pytest has just cancelled it, for the sake of whoever debugs the failure by hand."""
         self._arm()
 
+    def _allow(self, seconds: float | None) -> None:
+        self._deadline = None if seconds is None else time.monotonic() + seconds
+        self._arm()
+
     def _arm(self) -> None:
-        if self._deadline is not None:
+        if self._deadline is None:
+            faulthandler.cancel_dump_traceback_later()
+        else:
             left = max(self._deadline - time.monotonic(), 1)
             faulthandler.dump_traceback_later(left, exit=True, file=self._stderr)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from holdfast.policies.model import GROUP, PLURAL
-from tests.charts.release import Release
+from tests.charts.release import LAKEFS, Release
 from tests.cluster.world import install_crd
 from tests.servers.helm import Helm
 from tests.servers.kubernetes import Kubernetes
@@ -17,6 +17,8 @@ from tests.servers.kubernetes import Kubernetes
 def release(node: Kubernetes, helm: Helm) -> Iterator[Release]:
     """Not installed yet, in a namespace whose pods have to keep the restricted Pod Security Standard."""
     node.images("dev")
+    if LAKEFS:
+        node.bring(LAKEFS)
     namespace = node.namespace()
     node.kubectl("label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted")
     _hand_over_the_definition(node, namespace)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import threading
 import time
@@ -25,6 +26,9 @@ from tests.servers.kubernetes import Kubernetes
 from tests.waiting import until
 
 NAME = "holdfast"
+LAKEFS = os.environ.get("HOLDFAST_TEST_LAKEFS_IMAGE", "")
+"""Name of a lakeFS image, where there is one: versions are its commits then, and rows of the database otherwise. The shared tool
+takes it from the images of this machine; on a cluster that was named it has to be there."""
 SOON = 600.0
 """Seconds for whatever pods have to start for, on two cores."""
 
@@ -41,6 +45,8 @@ class Release:
         if url := self.kubernetes.ingress_inside:
             said["test.url"] = url
         folder = self.kubernetes.volumes(self.namespace)
+        if LAKEFS:
+            said |= {"versions": "lakefs", "lakefs.image": LAKEFS}
         said |= {"storage.hostPath.path": str(folder)} if folder else {"storage.kind": "storageClass"}
         return ["--values", str(PROFILES["tests"]), *(f"--set={name}={value}" for name, value in said.items())]
 

@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from tests.behaviour.readme_000 import PHOTOGRAPH, admin, bearer, examples, log_in, upload
-from tests.charts.release import NAME, Asking, Release, Uploading, netloc
+from tests.charts.release import LAKEFS, NAME, Asking, Release, Uploading, netloc
 from tests.docs.pages import CHART
 from tests.monitoring.chart import parsed, selectors
 from tests.monitoring.test_scrape import ELSEWHERE, LATE, expressions
@@ -239,6 +239,7 @@ VICTIMS = [
     "function-fileupload",
     "worker",
     "operator",
+    *(["lakefs"] if LAKEFS else []),
 ]
 
 

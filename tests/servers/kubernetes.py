@@ -17,9 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from images import build
-from tests.servers.guard import remove
 from tests.servers.mysql import CLUSTER
-from tests.servers.process import Process, ServerFailedError, ServerMissingError, free_ports, fresh_folder, program
+from tests.servers.process import Process, ServerFailedError, ServerMissingError, free_ports, fresh_folder, passing_folder, program
 
 HOW = "set HOLDFAST_TEST_KUBECONFIG to the KUBECONFIG of a cluster for tests, such as kind's"
 FIRST_TIME = 1800
@@ -105,11 +104,14 @@ class Kubernetes:
             wanted = [one for one in build.chosen(names) if one.reference("", tag) not in self._brought]
             self._brought |= {one.reference("", tag) for one in wanted}
             build.build(wanted, build.Builder("buildah"), "", tag, print)
-            folder = fresh_folder("images")
+            self.bring(*(image.reference("", tag) for image in wanted))
+
+    def bring(self, *names: str) -> None:
+        """Images that are on this machine to the node."""
+        with passing_folder("images") as folder:
             (folder / "Dockerfile").write_text("ARG IMAGE\nFROM ${IMAGE}\n")
-            for name in (image.reference("", tag) for image in wanted):
+            for name in names:
                 self.image(name, folder, folder / "Dockerfile", IMAGE=f"localhost/{name}")
-            remove([folder])
 
     @property
     def ingress_class(self) -> str:

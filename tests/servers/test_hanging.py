@@ -42,9 +42,9 @@ def test_what_cleans_up_may_not_hang_either(tmp_path: Path, how: list[str]) -> N
     (tmp_path / "conftest.py").write_text(CONFTEST)
     (tmp_path / "test_hangs.py").write_text(HANGS)
     ended = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-o", "timeout=1", *how, "test_hangs.py"],
+        [sys.executable, "-m", "pytest", "-p", "pytest_timeout", "-p", "xdist.plugin", "-o", "timeout=1", *how, "test_hangs.py"],
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         capture_output=True,
         text=True,
         check=False,

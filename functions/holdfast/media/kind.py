@@ -6,8 +6,6 @@ import mimetypes
 import re
 import unicodedata
 
-import filetype  # type: ignore[import-untyped]
-
 _CANONICAL = {
     "jpeg": "jpg", "jpe": "jpg", "jfif": "jpg", "tiff": "tif", "htm": "html", "mpeg": "mpg", "mpe": "mpg", "yml": "yaml",
     "text": "txt", "markdown": "md", "aiff": "aif", "midi": "mid", "qt": "mov",
@@ -56,7 +54,11 @@ _REFINES = {
 
 
 def _by_content(head: bytes) -> str | None:
-    kind = filetype.guess(head) if head else None
+    if not head:
+        return None
+    import filetype  # type: ignore[import-untyped]  # here: most functions know of types, and look at no bytes
+
+    kind = filetype.guess(head)
     return None if kind is None else str(kind.mime)
 
 
