@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from holdfast.policies.action import Action
 from holdfast.policies.model import APPROVE_PLAN
-from holdfast.policies.report import Action
 from holdfast.policies.status import ActionStatus, Status
 from holdfast_operator import names
 from holdfast_operator.accepting import Accepted

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from holdfast.policies.action import Action
 from holdfast.policies.model import AssetPolicy, Mode
-from holdfast.policies.report import Action
 from holdfast.policies.status import Conflict
 from holdfast_operator import jobs, names, reports
 from holdfast_operator import status as statuses

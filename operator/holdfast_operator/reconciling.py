@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from holdfast.policies.report import Action
+from holdfast.policies.action import Action
 from holdfast.policies.status import Condition, Status
 from holdfast_operator import cronjobs, jobs, metrics, names, reports
 from holdfast_operator import status as statuses

@@ -12,9 +12,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from holdfast.policies.action import Action
 from holdfast.policies.conditions import Aspect, Since, conditions, conflicting, enforcing, guard, ready
 from holdfast.policies.model import APPROVE_PLAN, AssetPolicy
-from holdfast.policies.report import Action, Report, State
+from holdfast.policies.report import Report, State
 from holdfast.policies.schedule import next_run
 from holdfast.policies.status import ActionStatus, Condition, ConditionType, Conflict, Run, Status, WaitingPlan
 from holdfast_operator.accepting import Accepted, Refused

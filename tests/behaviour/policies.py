@@ -13,8 +13,8 @@ from tests.stacks import Stack, User
 
 from holdfast.lifecycle.sweeping import Outcome, Request, sweep
 from holdfast.policies import folder
+from holdfast.policies.action import Action
 from holdfast.policies.model import AssetPolicy
-from holdfast.policies.report import Action
 from holdfast.policies.validating import validated
 from holdfast.services import Services
 

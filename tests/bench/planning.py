@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from holdfast.lifecycle.sweeping import planned
+from holdfast.policies.action import Action
 from holdfast.policies.due import Rule
-from holdfast.policies.report import Action
 from holdfast.policies.validating import validated
 from holdfast.services import Services
 from holdfast.settings import Settings

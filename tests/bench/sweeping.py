@@ -15,7 +15,7 @@ from holdfast.audit import sealing
 from holdfast.database.engine import Database
 from holdfast.lifecycle.sweeping import Request, sweep
 from holdfast.policies import folder
-from holdfast.policies.report import Action
+from holdfast.policies.action import Action
 from holdfast.policies.validating import validated
 from tests.bench.filling import fill, patient
 from tests.bench.measure import Goal, Result, in_turn

@@ -24,8 +24,8 @@ from holdfast.lifecycle.own import sweep_own
 from holdfast.lifecycle.runs import UNFINISHED
 from holdfast.lifecycle.sweeping import Outcome, Request, sweep
 from holdfast.policies import folder, inforce
+from holdfast.policies.action import Action
 from holdfast.policies.model import AssetPolicy
-from holdfast.policies.report import Action
 from holdfast.policies.validating import validated
 from holdfast.services import Services
 

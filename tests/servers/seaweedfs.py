@@ -78,7 +78,8 @@ class SeaweedFS:
         grpc = {"master": master_grpc, "volume": volume_grpc, "filer": filer_grpc, "s3": s3_grpc}
         sockets = [Path(f"/tmp/seaweedfs-{role}-grpc-{port}.sock") for role, port in grpc.items()]  # no flag moves these
         ports = {"master": master, "filer": filer, "volume": volume, "metrics": metrics}
-        process = Process("weed", [*(AGAIN if mortal else ()), *command], folder, litter=sockets)
+        again, patience = (AGAIN, 0) if mortal else ((), 20)  # what starts it again has nothing to clean up
+        process = Process("weed", [*again, *command], folder, litter=sockets, patience=patience)
         server = cls(f"http://127.0.0.1:{s3}", access_key, secret_key, process.stop, ports, folder / "data")
         server._process = process
         process.wait_until(server.ready)

@@ -83,8 +83,8 @@ def preview(
     from holdfast.lifecycle.planning import tripped
     from holdfast.lifecycle.sweeping import planned, rivals_of
     from holdfast.policies import folder
+    from holdfast.policies.action import Action
     from holdfast.policies.due import Rule
-    from holdfast.policies.report import Action
 
     with installation(data) as services:
         known = folder.read(services.settings.policies_folder)
@@ -170,7 +170,7 @@ def _find(services: Services, name: str) -> AssetPolicy:
 
 
 def _check_schedule(policy: AssetPolicy) -> None:
-    from holdfast.policies.report import Action
+    from holdfast.policies.action import Action
     from holdfast.policies.schedule import resolve
 
     for action in Action:

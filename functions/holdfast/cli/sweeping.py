@@ -14,10 +14,11 @@ from holdfast.cli.listing import moment
 from holdfast.cli.output import Format, Output, answer, note
 from holdfast.cli.progress import Meter, Unit
 from holdfast.errors import Problem
-from holdfast.policies.report import MESSAGE_FILE, Action, Report, to_message
+from holdfast.policies.action import Action
 
 if TYPE_CHECKING:
     from holdfast.lifecycle.sweeping import Outcome
+    from holdfast.policies.report import Report
     from holdfast.services import Services
 
 app = typer.Typer()
@@ -78,6 +79,8 @@ def _sweep(services: Services, key: str, action: Action, asked: object) -> Outco
 
 
 def _tell_kubernetes(report: Report) -> None:
+    from holdfast.policies.report import MESSAGE_FILE, to_message
+
     if MESSAGE_FILE.is_file():  # within a pod
         with suppress(OSError):
             MESSAGE_FILE.write_text(to_message(report))

@@ -20,8 +20,8 @@ from holdfast.database.tables import assets, run_items, versions
 from holdfast.database.types import among
 from holdfast.lifecycle import facts
 from holdfast.lifecycle.planning import why_not
+from holdfast.policies.action import Action
 from holdfast.policies.due import FROM, TTL, Decision, Facts, Rule, decide
-from holdfast.policies.report import Action
 from holdfast.usage import counters
 
 STATE_CHANGED, NOT_DUE = "stateChanged", "notDueAnyMore"

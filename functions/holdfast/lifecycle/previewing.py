@@ -10,9 +10,9 @@ from holdfast.identity.access import Claims, authorise, demand
 from holdfast.lifecycle.planning import tripped
 from holdfast.lifecycle.sweeping import planned
 from holdfast.policies import inforce
+from holdfast.policies.action import Action
 from holdfast.policies.due import Rule
 from holdfast.policies.model import AssetPolicy
-from holdfast.policies.report import Action
 
 if TYPE_CHECKING:
     from holdfast.services import Services

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from holdfast.lifecycle.planning import HELD, Plan
 from holdfast.lifecycle.sweeping import Outcome
-from holdfast.policies.report import Action, Amount, Report, State
+from holdfast.policies.action import Action
+from holdfast.policies.report import Amount, Report, State
 
 _STATES = {
     "done": State.DONE,

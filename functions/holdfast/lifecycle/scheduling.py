@@ -23,9 +23,9 @@ from holdfast.lifecycle import slots
 from holdfast.lifecycle.runs import Cause, approved
 from holdfast.lifecycle.sweeping import Request, annotated, below_floors, planned, rivals_of, sweep
 from holdfast.policies import folder, inforce
+from holdfast.policies.action import Action
 from holdfast.policies.due import Rule
 from holdfast.policies.model import AssetPolicy
-from holdfast.policies.report import Action
 from holdfast.policies.schedule import BadSchedule, last_run, resolve
 
 if TYPE_CHECKING:

@@ -31,11 +31,11 @@ from holdfast.lifecycle.planning import Plan, plan, tripped
 from holdfast.lifecycle.runs import Approval, Cause
 from holdfast.lifecycle.verifying import NOT_HASHED, unfit
 from holdfast.policies import folder, inforce
+from holdfast.policies.action import Action
 from holdfast.policies.due import Facts, Rule
 from holdfast.policies.floors import Floors, below
 from holdfast.policies.folder import Folder
 from holdfast.policies.model import APPROVE_PLAN, AssetPolicy
-from holdfast.policies.report import Action
 
 if TYPE_CHECKING:
     from holdfast.services import Services

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
+from holdfast.policies.action import Action
 from holdfast.policies.model import AssetPolicy
-from holdfast.policies.report import Action, State
+from holdfast.policies.report import State
 from holdfast.policies.status import ActionStatus, Condition, ConditionType, Conflict, Status, WaitingPlan
 
 Aspect = tuple[ConditionType, bool, str, str]

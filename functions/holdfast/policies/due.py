@@ -13,8 +13,8 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from holdfast.matching import labels_match, media_type_matcher, path_matcher
+from holdfast.policies.action import Action
 from holdfast.policies.model import AssetPolicy, Match, Precedence, Start, Versions
-from holdfast.policies.report import Action
 
 TTL = "ttl"
 """What names a version's own TTL, where a policy would be named by its key."""

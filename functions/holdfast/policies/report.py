@@ -13,6 +13,8 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from holdfast.policies.action import Action
+
 MOST_BYTES = 2048
 """Half of what Kubernetes keeps of a termination message, and what is left in a pod of two containers."""
 
@@ -24,13 +26,6 @@ Key = Annotated[str, Field(pattern=r"^[^/\s]{1,63}/[^/\s]{1,253}$")]
 Word = Annotated[str, Field(min_length=1, max_length=64)]
 Digest = Annotated[str, Field(pattern=r"^[A-Za-z0-9:_-]{8,128}$")]
 Reason = Annotated[str, Field(max_length=256)]
-
-
-class Action(StrEnum):
-    """What a run does to versions."""
-
-    ARCHIVE = "archive"
-    DESTROY = "destroy"
 
 
 class State(StrEnum):

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
 
-from holdfast.policies.report import Action
+from holdfast.policies.action import Action
 
 DAILY_RANDOM = "@daily-random"
 _MACROS = {

@@ -9,7 +9,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from holdfast.policies.report import Action, Amount, Count, Digest, Reason, State
+from holdfast.policies.action import Action
+from holdfast.policies.report import Amount, Count, Digest, Reason, State
 
 Name = Annotated[str, Field(max_length=253)]
 Key = Annotated[str, Field(max_length=317)]

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from holdfast.lifecycle.planning import plan, tripped
+from holdfast.policies.action import Action
 from holdfast.policies.due import FROM, NEVER, Facts, Rule, ends
 from holdfast.policies.model import Guard
-from holdfast.policies.report import Action
 from holdfast.policies.validating import validated
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)

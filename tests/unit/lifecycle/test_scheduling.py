@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from holdfast.lifecycle.runs import Cause
 from holdfast.lifecycle.scheduling import Served, due
+from holdfast.policies.action import Action
 from holdfast.policies.model import AssetPolicy
-from holdfast.policies.report import Action
 from holdfast.policies.schedule import last_run, next_run, resolve
 from holdfast.policies.validating import validated
 
