@@ -50,7 +50,8 @@ LAKEFS = "mariadb+seaweedfs+lakefs"
 MYSQL = "mysql+seaweedfs+sql"
 
 WITH_LAKEFS = [LAKEFS] if lakefs.is_here() else [STANDIN, LAKEFS]
-"""The stand-in stands in where the real one is missing; that it behaves alike is tested call by call (``tests/contract``)."""
+"""The stand-in stands in where the real one is missing; that it behaves alike is tested call by call (``tests/contract``), and at
+every crash."""
 
 STACKS = [SQLITE, SQL, *WITH_LAKEFS]
 """What every behaviour is tested on."""
