@@ -20,7 +20,7 @@ from holdfast.database.tables import upload_sessions as s
 from holdfast.errors import Conflict, Invalid, TooLarge
 from holdfast.failpoints import hit
 from holdfast.identity.access import Claims
-from holdfast.storage.objects import Part, PartWriter
+from holdfast.storage.objects import AssemblyMissing, Part, PartWriter
 from holdfast.storage.objects.buffer import Buffer
 from holdfast.storage.objects.parts import MIN_PART
 from holdfast.uploads import assembly, completing, concatenation, cutting, pieces, sessions
@@ -215,10 +215,14 @@ class _Append:
         return held.used >= cutting.least(self._progress.number) or (last and self._assembly is not None)
 
     def _flush(self, held: Held) -> None:
-        """Sends a part, and registers it unless a checksum has still to hold."""
+        """Sends a part, and registers it unless a checksum has still to hold. Raises Interrupted."""
         progress = self._progress
         assert not isinstance(held.room, Buffer)
-        part = held.room.finish()
+        try:
+            part = held.room.finish()
+        except AssemblyMissing:
+            self._next_number()  # whoever took the session over has completed it already; else it is a fault
+            raise
         self._held = None
         progress.pending.append(part)
         progress.joined += progress.tail
