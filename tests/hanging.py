@@ -56,6 +56,7 @@ class Hanging:
 
 
 def limit(item: pytest.Item) -> float:
-    """Seconds that the test may take, or 0, as pytest-timeout reads them."""
+    """Seconds that the test may take, or 0: what its mark says, else ``--timeout``, else the configuration."""
     marker = item.get_closest_marker("timeout")
-    return float(marker.args[0] if marker else item.config.getini("timeout") or 0)
+    said = marker.args[0] if marker else item.config.getoption("timeout")
+    return float(item.config.getini("timeout") or 0 if said is None else said)
