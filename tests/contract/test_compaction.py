@@ -85,7 +85,8 @@ def test_a_compaction_before_the_delete_has_arrived_does_not_count(seaweedfs: Se
     [sight] = compactor.look([trace])
     assert sight.left is not None or not seaweedfs.on_disk(content[:64])
     after = looked(compactor, sight.trace, lambda sight: not sight.alive)
-    assert (after.left is None) == (not seaweedfs.on_disk(content[:64]))
+    # The delete may have arrived while the store was at it: then the bytes can be gone, and are not said to be before the next one.
+    assert after.left is not None or not seaweedfs.on_disk(content[:64])
     compacted(compactor, after.trace)
     assert not seaweedfs.on_disk(content[:64])
 

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, select, update
 
 from holdfast.background import settle
 from holdfast.database import tables as t
+from holdfast.uploads import chunks
 from tests.asgi import Http
 from tests.stacks import SQL, SQLITE, WITH_MYSQL, Stack
 
@@ -118,6 +119,61 @@ def test_chunks_at_once_from_many_processes(stack: Stack) -> None:
         assert [reply.status_code for reply in replies] == [200, 200]
         assert replies[0].json()["data"]["version_id"] == replies[1].json()["data"]["version_id"]
         assert content_of(one, replies[0].json()["data"]) == content
+    assert left_over(stack) == []
+
+
+@pytest.mark.parametrize("chunk", [6 * 2**20, 768 * 1024])
+@pytest.mark.parametrize("stack", [SQLITE, SQL], indirect=True)
+def test_a_part_that_comes_when_another_request_has_completed_the_upload_is_refused(
+    stack: Stack, chunk: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two requests bring the same chunk at once; by the time that the second's bytes reach the store the upload is complete."""
+    content, ada = data(chunk * (7 if chunk < 2**20 else 1)), stack.user("ada")
+    late, prompt = stack.services(upload_chunk=chunk), stack.services(upload_chunk=chunk)
+    with stack.client(ada, late) as http, stack.client(ada, prompt) as other:
+        upload_id, size = begin(http)
+        pieces = [content[at : at + size] for at in range(0, len(content), size)]
+        for index, piece in enumerate(pieces[:-1]):
+            assert send(http, upload_id, index, piece).status_code == 200
+        replies: list[httpx.Response] = []
+        open_part = late.objects.part
+
+        def part(*arguments: Any) -> Any:
+            if not replies:
+                replies.append(send(other, upload_id, len(pieces) - 1, pieces[-1]))
+                replies.append(complete(other, upload_id, len(pieces), len(content), filename="x.bin"))
+            return open_part(*arguments)
+
+        monkeypatch.setattr(late.objects, "part", part)
+        reply = send(http, upload_id, len(pieces) - 1, pieces[-1])
+        assert [one.status_code for one in replies] == [200, 200], [one.text for one in replies]
+        assert reply.status_code == 409, reply.text
+        assert reply.json()["type"].endswith("/upload-complete")
+        assert content_of(http, replies[1].json()["data"]) == content
+    assert left_over(stack) == []
+
+
+@pytest.mark.parametrize("stack", [SQLITE], indirect=True)
+def test_a_complete_upload_forgets_no_part_for_a_chunk_that_would_replace_it(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    chunk = 6 * 2**20
+    content, ada = data(chunk), stack.user("ada")
+    late, prompt = stack.services(upload_chunk=chunk), stack.services(upload_chunk=chunk)
+    with stack.client(ada, late) as http, stack.client(ada, prompt) as other:
+        upload_id, _ = begin(http)
+        assert send(http, upload_id, 0, content).status_code == 200
+        replies: list[httpx.Response] = []
+        look = chunks.held
+
+        def held(connection: Connection, session: Any, indexes: Any = None) -> Any:
+            found = look(connection, session, indexes)
+            if indexes is not None and not replies:  # the chunk that replaces has seen what it replaces
+                replies.append(complete(other, upload_id, 1, len(content), filename="x.bin"))
+            return found
+
+        monkeypatch.setattr(chunks, "held", held)
+        reply = send(http, upload_id, 0, data(chunk, seed=2))
+        assert (reply.status_code, replies[0].status_code) == (409, 200), replies[0].text
+        assert content_of(http, replies[0].json()["data"]) == content
     assert left_over(stack) == []
 
 

@@ -4,6 +4,7 @@ database is away. Imports neither SQLAlchemy nor a driver, so that a function wh
 from __future__ import annotations
 
 import ssl
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,7 +17,8 @@ IDLE_SECONDS = 10
 """A connection to a server that was not used for so long is asked whether it lives before it is used again: a server that was away
 meanwhile has ended it."""
 
-SQLITE_PRAGMAS = ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", "PRAGMA foreign_keys=ON")
+_SQLITE_PRAGMAS = ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", "PRAGMA foreign_keys=ON")
+_BUSY_PAUSE = 0.05
 
 LOST = frozenset({2002, 2003, 2006, 2013, 2014, 2055, 1053, 1040, 1152, 1159, 1161, 4031, 1927})
 """MySQL's and MariaDB's error numbers for a connection that cannot be had or was lost."""
@@ -39,6 +41,25 @@ def sqlite_trouble(error: BaseException | None) -> bool:
     """Whether SQLite says that its file cannot be used just now: locked for too long, full, read-only, or unreadable."""
     message = str(error)
     return any(said in message for said in ("database is locked", "unable to open", "disk I/O", "is full", "readonly"))
+
+
+def prepare_sqlite(connection: Any) -> None:
+    """What each connection of ``sqlite3`` has to be told first. Raises sqlite3.OperationalError, if the file stays locked after
+    BUSY_SECONDS.
+
+    A new file becomes one with a WAL under an exclusive lock, and where several processes are at that at once SQLite calls no busy
+    handler, lest they wait for each other: it says "database is locked" straight away (sqlite.org/c3ref/busy_handler.html).
+    """
+    deadline = time.monotonic() + BUSY_SECONDS
+    for pragma in _SQLITE_PRAGMAS:
+        while True:
+            try:
+                connection.execute(pragma)
+                break
+            except Exception as error:  # sqlite3 is not imported for its name alone
+                if "database is locked" not in str(error) or time.monotonic() > deadline:
+                    raise
+                time.sleep(_BUSY_PAUSE)
 
 
 def mysql_arguments(host: str | None, query: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,9 +12,9 @@ from holdfast.database.connecting import (
     BUSY_SECONDS,
     DEADLOCK,
     LOST,
-    SQLITE_PRAGMAS,
     DatabaseUnavailable,
     mysql_arguments,
+    prepare_sqlite,
     sqlite_trouble,
 )
 from holdfast.database.url import DatabaseURL
@@ -141,8 +141,7 @@ class SQLite:
                 check_same_thread=False,
                 detect_types=sqlite3.PARSE_DECLTYPES,
             )
-            for pragma in SQLITE_PRAGMAS:
-                connection.execute(pragma)
+            prepare_sqlite(connection)
         except sqlite3.Error as error:
             raise _sqlite_fault(error) from error
         return connection

@@ -29,9 +29,9 @@ from holdfast.database.connecting import (
     BUSY_SECONDS,
     DEADLOCK,
     LOST,
-    SQLITE_PRAGMAS,
     DatabaseUnavailable,
     mysql_arguments,
+    prepare_sqlite,
     sqlite_trouble,
 )
 
@@ -137,8 +137,7 @@ def _sqlite(url: URL) -> Engine:
     @event.listens_for(engine, "connect")
     def _configure(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # the driver must not begin transactions by itself: `_begin` does
-        for pragma in SQLITE_PRAGMAS:
-            connection.execute(pragma)
+        prepare_sqlite(connection)
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:

@@ -6,7 +6,8 @@ again and breaks off harms none. Chunks that are not enough for a part are piece
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ from holdfast.database.tables import upload_sessions as s
 from holdfast.errors import Conflict, Invalid, TooLarge
 from holdfast.failpoints import hit
 from holdfast.identity.access import Claims
-from holdfast.storage.objects import Part
+from holdfast.storage.objects import AssemblyMissing, Part
 from holdfast.storage.objects.writing import write_part
 from holdfast.uploads import assembly, completing, cutting, direct, finishing, pieces, sessions
 
@@ -104,19 +105,38 @@ def _keep(services: Services, session: Row[Any], index: int, content: memoryview
     if some:
         number = index // cutting.group(session.chunk_size)
         size = sum(piece.size for piece in some)
-        finishing.joined(services, session, some, number + 1, number * cutting.group(session.chunk_size) * session.chunk_size, size)
+        start = number * cutting.group(session.chunk_size) * session.chunk_size
+        with _assembling(services, session):
+            finishing.joined(services, session, some, number + 1, start, size)
 
 
 def _keep_part(services: Services, session: Row[Any], index: int, content: memoryview, *, replaces: bool) -> None:
     """The chunk is a part. What is there under its number stops counting before it is replaced."""
     if replaces:
-        services.database.write(lambda connection: pieces.forget(connection, session.upload_id, index + 1))
+        services.database.write(lambda connection: _forget(services, connection, session, index + 1))
     name = assembly.opened(services, session)
     key, offset = assembly.key(session.upload_id), index * session.chunk_size
-    part = write_part(services.objects.part(key, name, index + 1, offset, len(content)), [content])
+    with _assembling(services, session):
+        part = write_part(services.objects.part(key, name, index + 1, offset, len(content)), [content])
     hit("session.part.before")
     services.database.write(lambda connection: _count(services, connection, session, part))
     hit("session.part.after")
+
+
+@contextmanager
+def _assembling(services: Services, session: Row[Any]) -> Iterator[None]:
+    """Within it a part is written. Raises Conflict where another request has completed the upload meanwhile, or ended it, with
+    which the store's assembly is gone; while the session is open that is a fault, and raised as it is."""
+    try:
+        yield
+    except AssemblyMissing:
+        services.database.write(lambda connection: _still_open(services, connection, session))
+        raise
+
+
+def _forget(services: Services, connection: Connection, session: Row[Any], number: int) -> None:
+    _still_open(services, connection, session)  # of a complete upload nothing is forgotten: it would lack the part
+    pieces.forget(connection, session.upload_id, number)
 
 
 def _count(services: Services, connection: Connection, session: Row[Any], part: Part) -> None:
