@@ -9,10 +9,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from holdfast.policies.action import Action
 from holdfast.policies.floors import Floors, below
 from holdfast.policies.model import AssetPolicy, Spec
 from holdfast.policies.schedule import BadSchedule, resolve
+from holdfast.policies.words import Action
 from holdfast_operator.settings import Settings
 
 

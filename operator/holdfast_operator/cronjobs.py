@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
-from holdfast.policies.action import Action
 from holdfast.policies.model import API_VERSION, KIND, AssetPolicy
+from holdfast.policies.words import Action
 from holdfast_operator import names
 from holdfast_operator.settings import Settings
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from holdfast.policies.action import Action
 from holdfast.policies.model import APPROVE_PLAN
 from holdfast.policies.status import ActionStatus, Status
+from holdfast.policies.words import Action
 from holdfast_operator import names
 from holdfast_operator.accepting import Accepted
 from holdfast_operator.cronjobs import Purpose, job_spec, metadata

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from holdfast.policies.action import Action
-from holdfast.policies.model import AssetPolicy, Mode
+from holdfast.policies.model import AssetPolicy
 from holdfast.policies.status import Conflict
+from holdfast.policies.words import Action, Mode
 from holdfast_operator import jobs, names, reports
 from holdfast_operator import status as statuses
 from holdfast_operator.accepting import Accepted, Refused, accept

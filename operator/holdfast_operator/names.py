@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from hashlib import sha256
 
-from holdfast.policies.action import Action
+from holdfast.policies.words import Action
 
 MANAGER = "holdfast-operator"
 """Value of the label ``app.kubernetes.io/managed-by``, and the field manager of what we apply."""

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from holdfast.policies.action import Action
 from holdfast.policies.status import Condition, Status
+from holdfast.policies.words import Action
 from holdfast_operator import cronjobs, jobs, metrics, names, reports
 from holdfast_operator import status as statuses
 from holdfast_operator.accepting import Accepted, Refused

@@ -12,12 +12,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from holdfast.policies.action import Action
 from holdfast.policies.conditions import Aspect, Since, conditions, conflicting, enforcing, guard, ready
 from holdfast.policies.model import APPROVE_PLAN, AssetPolicy
 from holdfast.policies.report import Report, State
 from holdfast.policies.schedule import next_run
 from holdfast.policies.status import ActionStatus, Condition, ConditionType, Conflict, Run, Status, WaitingPlan
+from holdfast.policies.words import Action
 from holdfast_operator.accepting import Accepted, Refused
 
 _MOST_CONFLICTS, _MOST_SKIPPED = 10, 20

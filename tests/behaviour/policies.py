@@ -13,9 +13,9 @@ from tests.stacks import Stack, User
 
 from holdfast.lifecycle.sweeping import Outcome, Request, sweep
 from holdfast.policies import folder
-from holdfast.policies.action import Action
 from holdfast.policies.model import AssetPolicy
 from holdfast.policies.validating import validated
+from holdfast.policies.words import Action
 from holdfast.services import Services
 
 GENEROUS = {"maxItems": 1_000_000, "maxPercent": 100}

@@ -24,8 +24,8 @@ from holdfast.holds.scope import NewHold
 from holdfast.lifecycle.purging import purge
 from holdfast.lifecycle.sweeping import sweep
 from holdfast.policies import folder
-from holdfast.policies.action import Action
 from holdfast.policies.model import AssetPolicy
+from holdfast.policies.words import Action
 
 Version = dict[str, Any]
 EVERYTHING = {"selector": {"all": True}}

@@ -18,7 +18,7 @@ from holdfast.lifecycle.scheduling import tick
 from holdfast.lifecycle.standing import standing
 from holdfast.lifecycle.sweeping import Request, sweep
 from holdfast.policies import folder, inforce
-from holdfast.policies.action import Action
+from holdfast.policies.words import Action
 
 pytestmark = pytest.mark.parametrize("stack", [SQLITE, SQL], indirect=True)
 

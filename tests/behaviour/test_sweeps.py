@@ -21,7 +21,7 @@ from holdfast.database.tables import policies, runs, versions
 from holdfast.disagreement import Disagreement
 from holdfast.errors import Conflict, Invalid, NotFound
 from holdfast.lifecycle.own import sweep_own
-from holdfast.policies import inforce
+from holdfast.policies import inforce, telling
 
 pytestmark = pytest.mark.parametrize("stack", [SQLITE, SQL, MYSQL], indirect=True)
 
@@ -453,7 +453,7 @@ def test_own_ttls_are_left_to_a_policy_that_is_told_meanwhile(stack: Stack, monk
             upload(at.http, f"f{number}.txt", b"x%d" % number, archive_ttl="1")
         at.move(days=2)
         keep = at.apply(archive={"afterDays": 100}, precedence="PolicyFirst")
-        failpoints.arm("sweep.batch.after", lambda: inforce.remember(at.services.database, [keep], at.clock()))
+        failpoints.arm("sweep.batch.after", lambda: telling.remember(at.services.database, [keep], at.clock()))
         try:
             assert sweep_own(at.services).items == 2
         finally:
@@ -465,12 +465,12 @@ def test_a_policy_that_is_removed_and_made_again_is_another_one(stack: Stack) ->
     with governed(stack, stack.user("ada")) as at:
         known, told = inforce.Known(), list[int]()
         for days in (10, 20):
-            inforce.remember(at.services.database, [at.apply(archive={"afterDays": days})], at.clock())
+            telling.remember(at.services.database, [at.apply(archive={"afterDays": days})], at.clock())
             with at.services.database.read() as connection:
                 [rule] = known.look(connection)
             assert rule.policy.spec.archive is not None
             told.append(rule.policy.spec.archive.after_days)
-            inforce.remember(at.services.database, [], at.clock())
+            telling.remember(at.services.database, [], at.clock())
         assert told == [10, 20]
 
 

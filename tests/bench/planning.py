@@ -12,10 +12,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from holdfast.lifecycle.sweeping import planned
-from holdfast.policies.action import Action
+from holdfast.lifecycle.looking import planned
 from holdfast.policies.due import Rule
 from holdfast.policies.validating import validated
+from holdfast.policies.words import Action
 from holdfast.services import Services
 from holdfast.settings import Settings
 

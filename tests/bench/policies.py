@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from holdfast.policies.action import Action
+from holdfast.policies.words import Action
 from holdfast_operator import cronjobs
 from holdfast_operator.accepting import Accepted, accept
 from holdfast_operator.cluster import CRON_JOBS, POLICIES

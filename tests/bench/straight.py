@@ -7,7 +7,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -65,16 +65,25 @@ def upload(server: Running, user: User, file: Path, promise: str | None) -> floa
     began = time.perf_counter()
     upload_id = ask("init/", None, "text/plain")["upload_id"]
 
-    def send(number: int) -> None:
-        content = os.pread(fd, PART, (number - 1) * PART)
-        part = {"number": number, "size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-        wanted = json.dumps({"upload_id": upload_id, "part_size": PART, "parts": [part]})
-        [link] = ask("parts", wanted, "application/json")["parts"]
-        reply = store.request("PUT", link["url"], body=content, headers=link["headers"], retries=False)
+    def read(number: int) -> bytes:
+        return os.pread(fd, PART, (number - 1) * PART)
+
+    def hashed(number: int) -> dict[str, Any]:
+        content = read(number)
+        return {"number": number, "size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+
+    def send(link: dict[str, Any]) -> None:
+        reply = store.request("PUT", link["url"], body=read(link["number"]), headers=link["headers"], retries=False)
         assert reply.status == 200, (reply.status, reply.data)
 
     with opened(file) as fd, PoolManager(maxsize=AT_ONCE) as store, ThreadPoolExecutor(AT_ONCE) as pool:
-        list(pool.map(send, numbers))
+        sending: list[Future[None]] = []
+        for first in range(1, len(numbers) + 1, AT_ONCE):  # as many as are sent at a time are promised in one request
+            parts = [hashed(number) for number in numbers[first - 1 : first - 1 + AT_ONCE]]
+            wanted = json.dumps({"upload_id": upload_id, "part_size": PART, "parts": parts})
+            sending += [pool.submit(send, link) for link in ask("parts", wanted, "application/json")["parts"]]
+        for sent in sending:
+            sent.result()
     form = {"upload_id": upload_id, "total_chunks": len(numbers), "total_size": size, "filename": f"{time.time_ns()}.bin"}
     promised = {"sha256": promise} if promise else {}
     done = ask("complete/", urlencode({**form, **promised}), "application/x-www-form-urlencoded")

@@ -15,8 +15,8 @@ from holdfast.audit import sealing
 from holdfast.database.engine import Database
 from holdfast.lifecycle.sweeping import Request, sweep
 from holdfast.policies import folder
-from holdfast.policies.action import Action
 from holdfast.policies.validating import validated
+from holdfast.policies.words import Action
 from tests.bench.filling import fill, patient
 from tests.bench.measure import Goal, Result, in_turn
 from tests.bench.rig import Scale, Servers, environment, installation

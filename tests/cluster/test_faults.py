@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from holdfast.policies.action import Action
 from holdfast.policies.report import Report, State
+from holdfast.policies.words import Action
 from holdfast_operator.bundling import Bundler
 from holdfast_operator.cluster import CONFIG_MAPS, CRON_JOBS, JOBS, POLICIES, Body, Refusal
 from holdfast_operator.knowledge import Knowledge

@@ -12,8 +12,8 @@ from typing import Any
 import httpx
 import pytest
 
-from holdfast.policies.action import Action
 from holdfast.policies.report import Report, State
+from holdfast.policies.words import Action
 from holdfast_operator.cluster import CONFIG_MAPS, CRON_JOBS, JOBS, PODS, POLICIES
 from tests.cluster.world import World
 from tests.servers.process import answers, free_ports

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.policies.action import Action
 from holdfast.policies.report import Report, State
+from holdfast.policies.words import Action
 from holdfast_operator.cluster import CRON_JOBS
 from tests.cluster.world import World
 from tests.docs.pages import CHART

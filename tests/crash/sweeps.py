@@ -23,10 +23,10 @@ from holdfast.lifecycle import undoing, upkeep
 from holdfast.lifecycle.own import sweep_own
 from holdfast.lifecycle.runs import UNFINISHED
 from holdfast.lifecycle.sweeping import Outcome, Request, sweep
-from holdfast.policies import folder, inforce
-from holdfast.policies.action import Action
+from holdfast.policies import folder, telling
 from holdfast.policies.model import AssetPolicy
 from holdfast.policies.validating import validated
+from holdfast.policies.words import Action
 from holdfast.services import Services
 
 BATCH = 2
@@ -137,7 +137,7 @@ def _approved_ready(stack: Stack, stage: Stage) -> str:
 
 
 def _own_ready(stack: Stack, stage: Stage) -> None:
-    inforce.remember(stack.database, [], stack.own.clock())
+    telling.remember(stack.database, [], stack.own.clock())
     v = t.versions.c
     ripe = update(t.versions).where(v.workspace_id == stage.user.workspace_id, v.asset_path != f"text/txt/{LEFT_ALONE}")
     due = ripe.values(archive_ttl=0, archive_date=v.active_since)

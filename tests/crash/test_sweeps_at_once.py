@@ -28,7 +28,7 @@ from holdfast.background import settle
 from holdfast.database import tables as t
 from holdfast.disagreement import Disagreement
 from holdfast.lifecycle.sweeping import Request, sweep
-from holdfast.policies.action import Action
+from holdfast.policies.words import Action
 from holdfast.services import Services
 
 PLANNING = ("sweep.begin.before", "sweep.begin.after")

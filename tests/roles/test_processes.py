@@ -24,9 +24,9 @@ from holdfast.identity import invitations, users, workspaces
 from holdfast.lifecycle.purging import purge
 from holdfast.lifecycle.sweeping import Request, sweep
 from holdfast.policies import folder
-from holdfast.policies.action import Action
 from holdfast.policies.model import AssetPolicy
 from holdfast.policies.validating import validated
+from holdfast.policies.words import Action
 from holdfast.storage.objects import StoreUnavailable
 from holdfast.uploads import chunks
 from holdfast.usage.counting import recount

@@ -20,8 +20,8 @@ from holdfast.identity.names import user_key
 from holdfast.identity.tokens import Account
 from holdfast.lifecycle.sweeping import sweep
 from holdfast.policies import folder
-from holdfast.policies.action import Action
 from holdfast.policies.model import AssetPolicy
+from holdfast.policies.words import Action
 from holdfast.scanning.port import Result, Verdict
 from holdfast.uploads import chunks
 from tests.asgi import Http

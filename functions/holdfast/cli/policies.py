@@ -80,11 +80,12 @@ def preview(
     output: Output = Format.table,
 ) -> None:
     """Show what policies would do, without doing it: how many, why, what is left alone, and the plan's digest."""
+    from holdfast.lifecycle.looking import planned
     from holdfast.lifecycle.planning import tripped
-    from holdfast.lifecycle.sweeping import planned, rivals_of
+    from holdfast.lifecycle.sweeping import rivals_of
     from holdfast.policies import folder
-    from holdfast.policies.action import Action
     from holdfast.policies.due import Rule
+    from holdfast.policies.words import Action
 
     with installation(data) as services:
         known = folder.read(services.settings.policies_folder)
@@ -170,8 +171,8 @@ def _find(services: Services, name: str) -> AssetPolicy:
 
 
 def _check_schedule(policy: AssetPolicy) -> None:
-    from holdfast.policies.action import Action
     from holdfast.policies.schedule import resolve
+    from holdfast.policies.words import Action
 
     for action in Action:
         resolve(policy.key, policy.spec.schedule, policy.spec.time_zone, action)

@@ -14,7 +14,7 @@ from holdfast.cli.listing import moment
 from holdfast.cli.output import Format, Output, answer, note
 from holdfast.cli.progress import Meter, Unit
 from holdfast.errors import Problem
-from holdfast.policies.action import Action
+from holdfast.policies.words import Action
 
 if TYPE_CHECKING:
     from holdfast.lifecycle.sweeping import Outcome

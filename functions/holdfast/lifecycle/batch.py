@@ -20,8 +20,8 @@ from holdfast.database.tables import assets, run_items, versions
 from holdfast.database.types import among
 from holdfast.lifecycle import facts
 from holdfast.lifecycle.planning import why_not
-from holdfast.policies.action import Action
 from holdfast.policies.due import FROM, TTL, Decision, Facts, Rule, decide
+from holdfast.policies.words import Action
 from holdfast.usage import counters
 
 STATE_CHANGED, NOT_DUE = "stateChanged", "notDueAnyMore"
@@ -74,18 +74,24 @@ class Done:
         self.skipped += other.skipped
 
 
+def assets_of(connection: Connection, ids: Collection[int]) -> list[int]:
+    """The row ids of the assets that have the versions with these row ids: a version stays its asset's, so this may be asked
+    before the assets are locked."""
+    return sorted(set(connection.scalars(select(versions.c.asset_id).where(among(versions.c.id, ids)))))
+
+
 def carry_out(
     connection: Connection,
     order: Order,
     workspace_id: int,
     workspace: str,
     ids: Collection[int],
+    asset_ids: Collection[int],
     now: datetime,
     refused: Mapping[int, str],
 ) -> Done:
-    """Does it to the versions with these row ids, which are of one workspace. ``refused``: ids that may not be condemned, and
-    the reason. To be called in a transaction that holds the run's lease."""
-    asset_ids = sorted(set(connection.scalars(select(versions.c.asset_id).where(among(versions.c.id, ids)))))
+    """Does it to the versions with these row ids, which are of one workspace. ``asset_ids``: what ``assets_of`` says of them.
+    ``refused``: ids that may not be condemned, and the reason. To be called in a transaction that holds the run's lease."""
     connection.execute(_LOCKED.where(among(assets.c.id, asset_ids)))
     live = [*facts.of_assets(connection, workspace, asset_ids)]
     done, groups, planned = Done(), defaultdict[tuple[tuple[str, Any], ...], list[Facts]](list), frozenset(ids)

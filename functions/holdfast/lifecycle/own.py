@@ -20,9 +20,9 @@ from holdfast.lifecycle.batch import Done, Order
 from holdfast.lifecycle.lease import Held, of_sweep
 from holdfast.lifecycle.pace import Pace
 from holdfast.lifecycle.sweeping import BATCH, act
-from holdfast.policies.action import Action
 from holdfast.policies.due import FROM, TTL
 from holdfast.policies.inforce import Known
+from holdfast.policies.words import Action
 
 if TYPE_CHECKING:
     from holdfast.services import Services

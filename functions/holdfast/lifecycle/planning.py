@@ -18,9 +18,9 @@ from datetime import datetime
 from typing import Any
 
 from holdfast.clock import isoformat
-from holdfast.policies.action import Action
 from holdfast.policies.due import FROM, TTL, Decision, Facts, Rule, decide
 from holdfast.policies.model import Guard, dump
+from holdfast.policies.words import Action
 
 SAMPLE = 10
 """Due versions that a plan names."""

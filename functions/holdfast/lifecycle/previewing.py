@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from holdfast.errors import Forbidden
 from holdfast.identity.access import Claims, authorise, demand
+from holdfast.lifecycle.looking import planned
 from holdfast.lifecycle.planning import tripped
-from holdfast.lifecycle.sweeping import planned
 from holdfast.policies import inforce
-from holdfast.policies.action import Action
 from holdfast.policies.due import Rule
 from holdfast.policies.model import AssetPolicy
+from holdfast.policies.words import Action
 
 if TYPE_CHECKING:
     from holdfast.services import Services

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from holdfast.lifecycle.planning import HELD, Plan
 from holdfast.lifecycle.sweeping import Outcome
-from holdfast.policies.action import Action
 from holdfast.policies.report import Amount, Report, State
+from holdfast.policies.words import Action
 
 _STATES = {
     "done": State.DONE,

@@ -16,7 +16,7 @@ from holdfast.errors import Unavailable
 from holdfast.lifecycle.batch import Done
 from holdfast.lifecycle.lease import Held, TakenOver
 from holdfast.lifecycle.planning import Plan
-from holdfast.policies.action import Action
+from holdfast.policies.words import Action
 
 UNFINISHED = ("planning", "running")
 

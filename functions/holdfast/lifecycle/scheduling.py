@@ -20,13 +20,14 @@ from holdfast.clock import isoformat
 from holdfast.database.tables import policies
 from holdfast.errors import Conflict, Problem
 from holdfast.lifecycle import slots
+from holdfast.lifecycle.looking import planned
 from holdfast.lifecycle.runs import Cause, approved
-from holdfast.lifecycle.sweeping import Request, annotated, below_floors, planned, rivals_of, sweep
-from holdfast.policies import folder, inforce
-from holdfast.policies.action import Action
+from holdfast.lifecycle.sweeping import Request, annotated, below_floors, rivals_of, sweep
+from holdfast.policies import folder, telling
 from holdfast.policies.due import Rule
 from holdfast.policies.model import AssetPolicy
 from holdfast.policies.schedule import BadSchedule, last_run, resolve
+from holdfast.policies.words import Action
 
 if TYPE_CHECKING:
     from holdfast.services import Services
@@ -75,7 +76,7 @@ def look(services: Services) -> int:
     known = folder.read(source)
     if known.wrong:
         return 0
-    return inforce.forget(services.database, known.policies.keys(), services.clock() - timedelta(seconds=MOUNT_SECONDS))
+    return telling.forget(services.database, known.policies.keys(), services.clock() - timedelta(seconds=MOUNT_SECONDS))
 
 
 def tick(services: Services, stopping: threading.Event, told: dict[str, str] | None = None) -> int:
@@ -91,7 +92,7 @@ def tick(services: Services, stopping: threading.Event, told: dict[str, str] | N
             log.error("%s is no AssetPolicy that can be read, so no policy is run: %s", name, message)
     if known.wrong:
         return 0  # it may be the one that keeps what the others would destroy
-    inforce.remember(services.database, known.policies.values(), clock())
+    telling.remember(services.database, known.policies.values(), clock())
     started = 0
     for policy in known.policies.values():
         if stopping.is_set():
@@ -147,4 +148,4 @@ def _keep_previewed(services: Services, policy: AssetPolicy, known: Mapping[str,
     for action in Action:
         if rule.acts(action):
             plans[str(action)] = planned(services, rule, rivals, action, now).summary()
-    inforce.note_preview(services.database, policy, {"generation": row.generation, "at": isoformat(now), "plans": plans})
+    telling.note_preview(services.database, policy, {"generation": row.generation, "at": isoformat(now), "plans": plans})

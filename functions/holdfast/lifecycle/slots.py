@@ -9,7 +9,7 @@ from sqlalchemy import Connection, func, select
 
 from holdfast.database.tables import runs as t
 from holdfast.errors import Conflict
-from holdfast.policies.action import Action
+from holdfast.policies.words import Action
 
 TRIES = 4
 """Runs for one time of the schedule, at most."""

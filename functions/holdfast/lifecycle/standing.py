@@ -11,12 +11,12 @@ from sqlalchemy import Row, select
 from holdfast.database.tables import policies
 from holdfast.lifecycle import runs
 from holdfast.lifecycle.sweeping import below_floors
-from holdfast.policies.action import Action
 from holdfast.policies.conditions import Since, conditions, conflicting, enforcing, guard, ready
 from holdfast.policies.model import AssetPolicy
 from holdfast.policies.report import Amount, State
 from holdfast.policies.schedule import BadSchedule, next_run, resolve
 from holdfast.policies.status import ActionStatus, ConditionType, Conflict, Run, Status, WaitingPlan
+from holdfast.policies.words import Action
 
 if TYPE_CHECKING:
     from holdfast.services import Services

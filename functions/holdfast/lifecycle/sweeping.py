@@ -11,31 +11,31 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, select
 
 from holdfast.database.tables import workspaces
 from holdfast.errors import Invalid, NotFound
 from holdfast.failpoints import hit
-from holdfast.lifecycle import facts, points, runs, slots
-from holdfast.lifecycle.batch import Done, Order, carry_out
+from holdfast.lifecycle import looking, points, runs, slots
+from holdfast.lifecycle.batch import Done, Order, assets_of, carry_out
 from holdfast.lifecycle.lease import Held, of_sweep
 from holdfast.lifecycle.pace import Pace
 from holdfast.lifecycle.planning import Plan, plan, tripped
 from holdfast.lifecycle.runs import Approval, Cause
 from holdfast.lifecycle.verifying import NOT_HASHED, unfit
-from holdfast.policies import folder, inforce
-from holdfast.policies.action import Action
-from holdfast.policies.due import Facts, Rule
+from holdfast.policies import folder, telling
+from holdfast.policies.due import Rule
 from holdfast.policies.floors import Floors, below
 from holdfast.policies.folder import Folder
 from holdfast.policies.model import APPROVE_PLAN, AssetPolicy
+from holdfast.policies.words import Action
 
 if TYPE_CHECKING:
     from holdfast.services import Services
@@ -90,18 +90,12 @@ def sweep(services: Services, source: Path, key: str, action: Action, asked: Req
     if policy.spec.suspend:
         return Outcome("suspended")
     if asked.preview or not policy.enforcing:
-        made = planned(services, rule, rivals_of(known, key), action, asked.as_of or services.clock())
+        made = looking.planned(services, rule, rivals_of(known, key), action, asked.as_of or services.clock())
         return Outcome("preview", plan=made, guard=tripped(policy.spec.guard, made), seconds=time.monotonic() - began)
     with Held(services.database, of_sweep(key, action)) as lease:
         outcome = _Sweep(services, source, stamp, known, rule, action, asked, lease).run()
     outcome.seconds = time.monotonic() - began
     return outcome
-
-
-def planned(services: Services, rule: Rule, rivals: Sequence[Rule], action: Action, as_of: datetime) -> Plan:
-    """What the policy would do, as if it were enforced beside its enforcing ``rivals``. Writes nothing. Raises
-    DatabaseUnavailable."""
-    return plan(rule, rivals, action, as_of, _versions(services, _reached(services, rule)))
 
 
 def rivals_of(known: Folder, key: str) -> list[Rule]:
@@ -116,7 +110,7 @@ def _told(services: Services, source: Path) -> tuple[object, Folder]:
         stamp = _stamp(source)
         known = folder.read(source)
         known.check()
-        inforce.remember(services.database, known.policies.values(), services.clock())
+        telling.remember(services.database, known.policies.values(), services.clock())
         if _stamp(source) == stamp:
             return stamp, known
 
@@ -132,17 +126,6 @@ def _find(known: Folder, key: str) -> AssetPolicy:
     if policy is None:
         raise NotFound(f"There is no policy {key}.")
     return policy
-
-
-def _reached(services: Services, rule: Rule) -> Sequence[Any]:
-    with services.database.read() as connection:
-        found = select(workspaces.c.id, workspaces.c.name).where(workspaces.c.state == "active").order_by(workspaces.c.name)
-        return [row for row in connection.execute(found).all() if rule.reaches(row.name)]
-
-
-def _versions(services: Services, where: Iterable[Row[Any]]) -> Iterator[Facts]:
-    for row in where:
-        yield from facts.of_workspace(services.direct, row.id, row.name)
 
 
 class _Sweep:
@@ -187,7 +170,7 @@ class _Sweep:
     def _carry_on(self, run: int, as_of: datetime, approval: Approval | None) -> Outcome:
         clock, guard = self._services.clock, self._rule.policy.spec.guard
         rivals = rivals_of(self._known, self._rule.key)
-        versions = _versions(self._services, _reached(self._services, self._rule))
+        versions = looking.versions(self._services, self._rule)
         made = plan(self._rule, rivals, self._action, as_of, self._lease.prolonged(versions))
         asked_for = approval.covers(made) if approval is not None else self._asked.digest in {None, made.digest}
         broken = None if approval is not None else tripped(guard, made)
@@ -264,9 +247,11 @@ def act(
         )
     reasons = {version: why.reason for version, why in refused.items()}
     now = services.clock()
+    with services.database.read() as connection:  # not in the transaction, whose locks others wait for
+        asset_ids = assets_of(connection, ids)
 
     def change(connection: Connection) -> Done:
-        batch = carry_out(connection, order, workspace_id, workspace, ids, now, reasons)
+        batch = carry_out(connection, order, workspace_id, workspace, ids, asset_ids, now, reasons)
         so_far = Done(total.items, total.bytes, total.skipped.copy())
         so_far.add(batch)
         runs.note_batch(connection, order.run, workspace_id, batch, so_far)

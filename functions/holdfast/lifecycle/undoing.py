@@ -20,7 +20,7 @@ from holdfast.database.tables import assets, run_items, run_workspaces, runs, ve
 from holdfast.failpoints import hit
 from holdfast.jobs import queue
 from holdfast.lifecycle import points
-from holdfast.policies.action import Action
+from holdfast.policies.words import Action
 from holdfast.usage import counters
 
 if TYPE_CHECKING:

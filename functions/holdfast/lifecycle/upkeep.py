@@ -11,7 +11,7 @@ from holdfast.database.tables import runs as t
 from holdfast.errors import Conflict
 from holdfast.lifecycle import runs
 from holdfast.lifecycle.lease import Held, of_sweep
-from holdfast.policies import inforce
+from holdfast.policies import telling
 
 if TYPE_CHECKING:
     from holdfast.services import Services
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def clean(services: Services) -> None:
     """Gives up each unfinished run whose lease nobody has, and removes what is left of policies that are known no more. Raises
     DatabaseUnavailable."""
-    inforce.clear(services.database)
+    telling.clear(services.database)
     with services.database.read() as connection:
         unfinished = connection.execute(select(t.c.policy, t.c.action).where(t.c.state.in_(runs.UNFINISHED)).distinct()).all()
     for policy, action in unfinished:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from holdfast.policies.action import Action
 from holdfast.policies.model import AssetPolicy
 from holdfast.policies.report import State
 from holdfast.policies.status import ActionStatus, Condition, ConditionType, Conflict, Status, WaitingPlan
+from holdfast.policies.words import Action
 
 Aspect = tuple[ConditionType, bool, str, str]
 """A condition's type, whether it holds, its reason and its message."""

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from holdfast.matching import labels_match, media_type_matcher, path_matcher
-from holdfast.policies.action import Action
-from holdfast.policies.model import AssetPolicy, Match, Precedence, Start, Versions
+from holdfast.policies.words import Action, Precedence, Start, Versions
+
+if TYPE_CHECKING:
+    from holdfast.policies.model import AssetPolicy
 
 TTL = "ttl"
 """What names a version's own TTL, where a policy would be named by its key."""
@@ -75,7 +77,7 @@ class Rule:
         self._labels = spec.match.labels
         self._versions = spec.match.versions
         self._more_than = spec.match.more_than_bytes
-        self._narrowed = spec.match != Match()
+        self._narrowed = spec.match.narrows
         self._days = {
             action: None if part is None else timedelta(days=part.after_days)
             for action, part in ((Action.ARCHIVE, spec.archive), (Action.DESTROY, spec.destroy))

@@ -8,11 +8,12 @@ Field names are the YAML's in snake case. Bounds and rules stand here; a rule ov
 from __future__ import annotations
 
 import re
-from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
+
+from holdfast.policies.words import Mode, Precedence, Start, Versions
 
 GROUP, VERSION, KIND, PLURAL = "holdfast.dev", "v1alpha1", "AssetPolicy", "assetpolicies"
 API_VERSION = f"{GROUP}/{VERSION}"
@@ -63,35 +64,6 @@ LabelValue = Annotated[str, Field(max_length=256)]
 Days = Annotated[int, Field(strict=True, ge=0, le=MAX_DAYS)]
 
 
-class Versions(StrEnum):
-    """Which versions of an asset."""
-
-    ANY = "Any"
-    CURRENT = "Current"
-    SUPERSEDED = "Superseded"
-
-
-class Start(StrEnum):
-    """What the days until destruction count from."""
-
-    ARCHIVE = "Archive"
-    UPLOAD = "Upload"
-
-
-class Precedence(StrEnum):
-    """Whose date counts where both the asset and the policy have one."""
-
-    ASSET_FIRST = "AssetFirst"
-    POLICY_FIRST = "PolicyFirst"
-
-
-class Mode(StrEnum):
-    """Whether the policy acts."""
-
-    PREVIEW = "Preview"
-    ENFORCE = "Enforce"
-
-
 class Workspaces(_Part):
     """Which workspaces the policy is about: those that are named, or all."""
 
@@ -120,6 +92,11 @@ class Match(_Part):
     larger_than: Annotated[str, Field(pattern=QUANTITY, max_length=20)] | None = Field(
         default=None, description="Versions of more than so many bytes, all their files together, as in `10Mi`."
     )
+
+    @property
+    def narrows(self) -> bool:
+        """Whether it leaves any version out."""
+        return self != Match()
 
     @property
     def more_than_bytes(self) -> int | None:

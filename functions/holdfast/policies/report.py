@@ -13,7 +13,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from holdfast.policies.action import Action
+from holdfast.policies.words import Action
 
 MOST_BYTES = 2048
 """Half of what Kubernetes keeps of a termination message, and what is left in a pod of two containers."""

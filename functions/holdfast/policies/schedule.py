@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
 
-from holdfast.policies.action import Action
+from holdfast.policies.words import Action
 
 DAILY_RANDOM = "@daily-random"
 _MACROS = {

@@ -9,8 +9,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from holdfast.policies.action import Action
 from holdfast.policies.report import Amount, Count, Digest, Reason, State
+from holdfast.policies.words import Action
 
 Name = Annotated[str, Field(max_length=253)]
 Key = Annotated[str, Field(max_length=317)]

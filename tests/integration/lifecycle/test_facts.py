@@ -17,9 +17,9 @@ from holdfast.database.engine import Database
 from holdfast.database.tables import assets, versions, workspaces
 from holdfast.lifecycle import facts
 from holdfast.lifecycle.planning import plan
-from holdfast.policies.action import Action
 from holdfast.policies.due import LIVE, Facts, Rule
 from holdfast.policies.validating import validated
+from holdfast.policies.words import Action
 
 NOW = datetime(2026, 11, 21, 14, 3, tzinfo=UTC)
 SPACE = 'ädä "space"'

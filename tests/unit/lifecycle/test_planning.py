@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from holdfast.lifecycle.planning import plan, tripped
-from holdfast.policies.action import Action
 from holdfast.policies.due import FROM, NEVER, Facts, Rule, ends
 from holdfast.policies.model import Guard
 from holdfast.policies.validating import validated
+from holdfast.policies.words import Action
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 DAY = timedelta(days=1)

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from holdfast.lifecycle.runs import Cause
 from holdfast.lifecycle.scheduling import Served, due
-from holdfast.policies.action import Action
 from holdfast.policies.model import AssetPolicy
 from holdfast.policies.schedule import last_run, next_run, resolve
 from holdfast.policies.validating import validated
+from holdfast.policies.words import Action
 
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tests.unit.operator.policies import OWN, accepted, body, settings
 
-from holdfast.policies.action import Action
+from holdfast.policies.words import Action
 from holdfast_operator.accepting import Refused, accept
 
 

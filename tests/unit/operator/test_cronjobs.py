@@ -10,8 +10,8 @@ from typing import Any
 import yaml
 from tests.unit.operator.policies import accepted, body, settings
 
-from holdfast.policies.action import Action
 from holdfast.policies.model import AssetPolicy
+from holdfast.policies.words import Action
 from holdfast_operator import bundle, cronjobs, jobs, names
 from holdfast_operator.cronjobs import Purpose, differs
 from holdfast_operator.jobs import Order

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from tests.unit.operator.policies import accepted, body, settings
 
-from holdfast.policies.action import Action
 from holdfast.policies.report import Amount, Report, State, to_message
 from holdfast.policies.status import ActionStatus, Status, WaitingPlan
+from holdfast.policies.words import Action
 from holdfast_operator import cronjobs, jobs, names, reports
 from holdfast_operator.cronjobs import Purpose
 from holdfast_operator.jobs import Order

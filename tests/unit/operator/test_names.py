@@ -5,7 +5,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast.policies.action import Action
+from holdfast.policies.words import Action
 from holdfast_operator import names
 
 NAMESPACE = st.from_regex(r"\A[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\Z")

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from tests.unit.operator.policies import accepted, body
 
-from holdfast.policies.action import Action
 from holdfast.policies.report import Amount, Report, State
 from holdfast.policies.status import ConditionType, Conflict, Status
+from holdfast.policies.words import Action
 from holdfast_operator import status as statuses
 from holdfast_operator.accepting import Refused
 from holdfast_operator.status import Ended, Setup

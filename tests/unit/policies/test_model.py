@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from holdfast.errors import Invalid
 from holdfast.policies.folder import parse, parse_all
-from holdfast.policies.model import AssetPolicy, Mode, Precedence, Start, Versions, dump, parse_quantity
+from holdfast.policies.model import AssetPolicy, dump, parse_quantity
 from holdfast.policies.validating import validated
+from holdfast.policies.words import Mode, Precedence, Start, Versions
 
 SPEC: dict[str, Any] = {"workspaces": {"names": ["ada_space"]}, "archive": {"afterDays": 30}}
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast.policies.action import Action
 from holdfast.policies.report import MOST_BYTES, Amount, Report, State, from_message, to_message
+from holdfast.policies.words import Action
 
 COUNT = st.integers(0, 2**53)
 AMOUNT = st.builds(Amount, items=COUNT, bytes=COUNT)

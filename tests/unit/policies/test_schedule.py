@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast.policies.action import Action
 from holdfast.policies.schedule import BadSchedule, an_hour_later, next_run, resolve
+from holdfast.policies.words import Action
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
 
