@@ -173,7 +173,10 @@ class Settings(BaseSettings):
     policy_min_after_days: int = Field(0, ge=0, description="Least `afterDays` of a policy.")
     commit_wait_seconds: int = Field(20, ge=1, le=600, description="How long an upload waits for its commit before it answers 503.")
     intent_timeout_seconds: int = Field(
-        300, ge=1, description="An upload from which nothing was heard for so long is given up, and its bytes go."
+        300,
+        ge=15,
+        description="An upload from which nothing was heard for so long is given up, and its bytes go. "
+        "One that goes on is heard from every 5 seconds.",
     )
     reconcile_seconds: int = Field(60, ge=1, description="How often the background reconciliation runs.")
     threads: int = Field(40, ge=1, le=1000, description="Requests of one process that may be at blocking work at once.")

@@ -5,6 +5,7 @@ from pydantic import ValidationError
 
 from holdfast.database.url import parse
 from holdfast.settings import Settings
+from holdfast.web.ingest import HEARTBEAT_SECONDS
 
 
 def test_a_password_of_its_own_is_put_into_the_databases_url_whatever_is_in_it() -> None:
@@ -28,3 +29,10 @@ def test_what_is_wrong_is_named_without_what_was_given() -> None:
     with pytest.raises(ValidationError) as refused:
         Settings.model_validate({"database_url": "mysql+pymysql://db/holdfast", "database_password": "hunter2"})
     assert "hunter2" not in str(refused.value)
+
+
+def test_no_upload_is_given_up_between_two_of_its_heartbeats() -> None:
+    least = int(3 * HEARTBEAT_SECONDS)
+    assert Settings(intent_timeout_seconds=least).intent_timeout_seconds == least
+    with pytest.raises(ValidationError, match="intent_timeout_seconds"):
+        Settings(intent_timeout_seconds=least - 1)

@@ -103,7 +103,7 @@ def npm_packages() -> None:
 def test_a_strangers_client_uploads_through_a_server_that_dies(
     stack: Stack, name: str, tmp_path: Path, tell: Callable[[str], None]
 ) -> None:
-    stack.values.update(intent_timeout_seconds=5, reconcile_seconds=1)
+    stack.values.update(intent_timeout_seconds=15, reconcile_seconds=1)
     path = tmp_path / NAME
     with path.open("wb") as file:
         for number in range(SIZE >> 20):
