@@ -91,7 +91,7 @@ clamav() { # out of Debian's packages, into .tools/: installed, they would start
     rm -rf .tools/clamav/packages
 }
 
-chromium() {
+browser() { # not called chromium, or `has chromium` would find this
     has chromium || debian "Chromium is not here" chromium
 }
 
@@ -104,7 +104,7 @@ case ${1:-} in
         mysql || failed=1
         prometheus || failed=1
         clamav || failed=1
-        chromium || failed=1
+        browser || failed=1
         kubernetes || failed=1
         exit $failed
         ;;
