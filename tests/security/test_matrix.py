@@ -361,9 +361,27 @@ def test_every_route_is_in_the_matrix_and_nothing_else() -> None:
     assert {(right.method, right.route) for right in RIGHTS} == set(routes())
 
 
-@pytest.mark.parametrize("right", RIGHTS, ids=lambda right: f"{right.method} {right.route} {right.note}".strip())
+READS, ACTS = ([right for right in RIGHTS if (right.method in {"GET", "HEAD"}) is reads] for reads in (True, False))
+
+
 @pytest.mark.parametrize("stack", [SQLITE, SQL], indirect=True)
-def test_everybody_gets_what_is_his_and_nobody_else_anything(stack: Stack, right: Right) -> None:
+def test_everybody_reads_what_is_his_and_nobody_anything_else(stack: Stack) -> None:
+    """Reads leave everything as it is, so that all of them are asked of the same tenants."""
+    with stack.client() as http:
+        set_password(stack, stack.user("known"))
+        tenant, stranger = (settle(stack, http, name, uploads=True) for name in ("tenant", "stranger"))
+        callers = [(actor, *token) for actor in ACTORS for token in tokens(stack, actor, tenant, stranger)]
+        got, expected = {}, {}
+        for right in READS:
+            for actor, spelling, token in callers:
+                case = f"{right.method} {right.route} {right.note} by {spelling}"
+                got[case], expected[case] = ask(stack, http, right, tenant, actor, case, token).status_code, right.expected(actor)
+    assert got == expected
+
+
+@pytest.mark.parametrize("right", ACTS, ids=lambda right: f"{right.method} {right.route} {right.note}".strip())
+@pytest.mark.parametrize("stack", [SQLITE, SQL], indirect=True)
+def test_everybody_does_what_is_his_and_nobody_anything_else(stack: Stack, right: Right) -> None:
     with stack.client() as http:
         set_password(stack, stack.user("known"))
         names = (f"tenant{number}" for number in count())
@@ -372,19 +390,26 @@ def test_everybody_gets_what_is_his_and_nobody_else_anything(stack: Stack, right
         got, expected = {}, {}
         for actor in ACTORS:
             for spelling, token in tokens(stack, actor, tenant, stranger):
-                before = stored(stack)
-                reply = right.ask(http, tenant, bearer(token) if token else {})
+                reply = ask(stack, http, right, tenant, actor, spelling, token)
                 got[spelling], expected[spelling] = reply.status_code, right.expected(actor)
-                if reply.is_error:
-                    assert stored(stack) == before, f"{spelling} changed something and was told {reply.status_code}"
-                    assert right.method == "HEAD" or reply.headers["content-type"] == "application/problem+json", spelling
-                if actor in {*UNKNOWN, "stranger"}:
-                    asked = f"{reply.request.url} {reply.request.read()!r}"
-                    assert not [secret for secret in tenant.private if secret in reply.text and secret not in asked], spelling
-                    assert everything_of(before, tenant) == everything_of(stored(stack), tenant), spelling
-                if reply.is_success and right.method not in {"GET", "HEAD"} and right.may != "everybody":
+                if reply.is_success and right.may != "everybody":
                     tenant, stranger = (settle(stack, http, next(names), uploads=uploads) for _ in range(2))
     assert got == expected
+
+
+def ask(stack: Stack, http: Http, right: Right, tenant: Tenant, actor: str, case: str, token: str) -> httpx.Response:
+    """The reply, once it is known that who was refused has changed nothing, and that who has no business there has learnt nothing,
+    and changed nothing of the tenant's."""
+    before = stored(stack)
+    reply = right.ask(http, tenant, bearer(token) if token else {})
+    if reply.is_error:
+        assert stored(stack) == before, f"{case} changed something and was told {reply.status_code}"
+        assert right.method == "HEAD" or reply.headers["content-type"] == "application/problem+json", case
+    if actor in {*UNKNOWN, "stranger"}:
+        asked = f"{reply.request.url} {reply.request.read()!r}"
+        assert not [secret for secret in tenant.private if secret in reply.text and secret not in asked], case
+        assert everything_of(before, tenant) == everything_of(stored(stack), tenant), case
+    return reply
 
 
 @pytest.mark.parametrize("stack", [SQLITE], indirect=True)
