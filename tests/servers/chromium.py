@@ -8,7 +8,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.servers.process import program
+from tests.servers.process import ServerMissingError, program
 
 HOW = "sh tests/servers/install.sh servers"
 
@@ -22,9 +22,12 @@ class Chromium:
 
     @classmethod
     def start(cls) -> Chromium:
-        """Raises ServerMissingError: there is no `chromium`."""
+        """Raises ServerMissingError: there is no `chromium`, or a library is missing that Playwright's own Node.js needs."""
         path: Path = program("chromium", HOW)
-        playwright = sync_playwright().start()
+        try:
+            playwright = sync_playwright().start()
+        except Exception as error:  # of no other class
+            raise ServerMissingError(f"Playwright's driver does not start ({error}): {HOW}") from error
         try:
             browser = playwright.chromium.launch(executable_path=path, env={**os.environ, "no_proxy": "*"})
         except BaseException:

@@ -92,7 +92,9 @@ clamav() { # out of Debian's packages, into .tools/: installed, they would start
 }
 
 browser() { # not called chromium, or `has chromium` would find this
-    has chromium || debian "Chromium is not here" chromium
+    has chromium || debian "Chromium is not here" chromium || return 1
+    # The Node.js that Playwright brings, and steers the browser with, needs it, and Chromium does not.
+    ! has ldconfig || ldconfig -p | grep -q 'libatomic\.so\.1' || debian "libatomic is not here" libatomic1
 }
 
 case ${1:-} in
