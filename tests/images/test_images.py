@@ -12,7 +12,8 @@ from typing import Any
 import httpx
 import pytest
 from images.build import Builder, bill, build, builder, chosen
-from tests.servers.process import Process, ServerMissingError, free_ports, fresh_folder
+from tests.images.running import run
+from tests.servers.process import ServerMissingError, free_ports
 from tests.servers.required import missing
 
 TAG = "test"
@@ -134,7 +135,7 @@ def test_its_bill_of_materials_lists_exactly_what_is_installed(built: Built, tmp
 def test_it_runs_on_the_images_own_python_as_its_user(built: Built) -> None:
     [port] = free_ports(1)
     given = [f"HOLDFAST_PORT={port}", "HOLDFAST_HOST=127.0.0.1"]
-    process = run(built, "jwks", "env", *given, "python", "-m", "holdfast.web.container")
+    process = run(built.builder, built.reference("jwks"), "env", *given, "python", "-m", "holdfast.web.container")
     try:
         process.wait_until(lambda: " is ready: " in process.said())
         url = f"http://127.0.0.1:{port}"
@@ -147,7 +148,13 @@ def test_it_runs_on_the_images_own_python_as_its_user(built: Built) -> None:
 
 def test_nothing_can_be_written_but_temporary_files_and_no_installer_is_left(built: Built) -> None:
     looked = "id -u; find / -xdev -type d -writable -not -path '/proc*' -not -path '/sys*' -not -path '/dev*' 2>/dev/null | sort"
-    process = run(built, "token", "sh", "-c", f"{looked}; python -c 'import pip' 2>&1; command -v pip uv; echo looked")
+    process = run(
+        built.builder,
+        built.reference("token"),
+        "sh",
+        "-c",
+        f"{looked}; python -c 'import pip' 2>&1; command -v pip uv; echo looked",
+    )
     try:
         process.wait_until(lambda: "looked" in process.said())
         said = process.said().splitlines()
@@ -158,14 +165,3 @@ def test_nothing_can_be_written_but_temporary_files_and_no_installer_is_left(bui
     assert {line for line in said if line.startswith("/")} <= {"/tmp", "/var/tmp", "/run/lock"}
     assert "ModuleNotFoundError: No module named 'pip'" in said
     assert said[-1] == "looked"
-
-
-def run(built: Built, name: str, *command: str) -> Process:
-    """A command of an image, in the foreground, on this machine's network; its container goes with it."""
-    reference = built.reference(name)
-    if built.builder.program == "docker":
-        words = ["docker", "run", "--rm", "--init", "--read-only", "--tmpfs=/tmp", "--network=host", reference, *command]
-    else:
-        script = 'c=$(buildah from --pull-never "$0"); buildah run --isolation chroot --network host "$c" -- "$@"; buildah rm "$c"'
-        words = ["sh", "-c", script, reference, *command]
-    return Process(name, words, fresh_folder("image"), patience=20)

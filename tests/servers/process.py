@@ -156,9 +156,13 @@ class Process:
         except FileNotFoundError:
             return "(the log is gone)"
 
+    def pids(self) -> dict[int, int]:
+        """Its processes, whatever wraps it among them, with their parents."""
+        return descendants(self._guard.pid)
+
     def kill(self) -> None:
         """With SIGKILL, the server alone: whatever wraps it stays, and may start it again."""
-        below = descendants(self._guard.pid)
+        below = self.pids()
         for pid in set(below) - set(below.values()):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
