@@ -20,7 +20,7 @@ from tests.servers.lakefs import LakeFS
 from tests.servers.mariadb import MariaDB
 from tests.servers.mysql import MySQL
 from tests.servers.prometheus import MysqldExporter, Promtool
-from tests.servers.required import cost_of_lakefs, running
+from tests.servers.required import Requiring, cost_of_lakefs, running
 from tests.servers.seaweedfs import SeaweedFS
 from tests.stacks import databases, lakefs_standin, stack
 
@@ -116,6 +116,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(_Telling(config))
+    config.pluginmanager.register(Requiring())
     if not config.getoption("usepdb"):
         config.pluginmanager.register(Hanging())
     with suppress(ValueError):  # outside the main thread

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Protocol, TypeVar
 
@@ -48,6 +48,20 @@ def missing(may_be_missing: bool = False, environment: Mapping[str, str] = os.en
         if environment.get("HOLDFAST_TEST_REQUIRED") == "all":
             pytest.fail(f"HOLDFAST_TEST_REQUIRED=all, but {error}", pytrace=False)
         pytest.skip(str(error))
+
+
+class Requiring:
+    """A plugin of pytest: a ``ServerMissingError`` that a test or one of its fixtures lets out means what ``missing`` says."""
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_setup(self) -> Generator[None]:
+        with missing():
+            yield
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self) -> Generator[None]:
+        with missing():
+            yield
 
 
 def cost_of_lakefs(skipped: Iterable[pytest.TestReport]) -> str | None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests.servers.inner import inner
 
 HANGS = """
 import threading
@@ -39,17 +38,7 @@ def pytest_configure(config):
 
 @pytest.mark.parametrize("how", [[], ["-n", "1"]], ids=["alone", "xdist"])
 def test_what_cleans_up_may_not_hang_either(tmp_path: Path, how: list[str]) -> None:
-    (tmp_path / "conftest.py").write_text(CONFTEST)
-    (tmp_path / "test_hangs.py").write_text(HANGS)
-    ended = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "pytest_timeout", "-p", "xdist.plugin", "-o", "timeout=1", *how, "test_hangs.py"],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=100,
-    )
+    ended = inner(tmp_path, CONFTEST, HANGS, "-o", "timeout=1", *how)
     assert ended.returncode == 1, ended.stdout
     assert "in clean\n" in ended.stderr, "where it was"
     if how:

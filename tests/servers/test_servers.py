@@ -15,6 +15,7 @@ from sqlalchemy import create_engine, inspect, text
 
 from tests.servers.database import DatabaseServer
 from tests.servers.guard import descendants
+from tests.servers.inner import inner
 from tests.servers.lakefs import LakeFS
 from tests.servers.mariadb import MariaDB
 from tests.servers.mysql import MySQL
@@ -176,6 +177,41 @@ def test_a_missing_server_fails_where_all_are_required_but_for_lakefs(
 
     with pytest.raises(outcome, match="no such server: buy one"):
         next(running(missing, may_be_missing=may_be_missing, environment={"HOLDFAST_TEST_REQUIRED": required}))
+
+
+@pytest.mark.parametrize(("required", "outcome"), [("all", "1 failed, 1 error"), ("", "2 skipped")])
+def test_a_program_that_is_missing_within_a_test_means_the_same(tmp_path: Path, required: str, outcome: str) -> None:
+    ended = inner(tmp_path, REQUIRING, ASKS, "-rs", HOLDFAST_TEST_REQUIRED=required)
+    assert outcome in ended.stdout
+    assert "no such program: buy one" in ended.stdout
+    assert ended.returncode == int(required == "all")
+
+
+REQUIRING = """
+from tests.servers.required import Requiring
+
+
+def pytest_configure(config):
+    config.pluginmanager.register(Requiring())
+"""
+ASKS = """
+import pytest
+
+from tests.servers.process import ServerMissingError
+
+
+@pytest.fixture
+def asked():
+    raise ServerMissingError("no such program: buy one")
+
+
+def test_it_is_missing():
+    raise ServerMissingError("no such program: buy one")
+
+
+def test_it_was_missing_before(asked):
+    pass
+"""
 
 
 def test_the_run_says_how_many_tests_lakefs_cost() -> None:
