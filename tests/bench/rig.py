@@ -113,7 +113,8 @@ class OwnServers:
 
     @cached_property
     def mariadb(self) -> MariaDB:
-        return self._start(MariaDB.start)
+        """With room for a million versions, as who has so many gives it: tests have little, so that many servers run at once."""
+        return self._start(lambda: MariaDB.start(buffer_pool="1G", log="512M"))
 
     @cached_property
     def seaweedfs(self) -> SeaweedFS:

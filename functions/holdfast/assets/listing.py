@@ -18,6 +18,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, or_, select
 from holdfast.assets import labels
 from holdfast.assets.metadata import describe_all
 from holdfast.database.tables import versions
+from holdfast.database.types import along
 from holdfast.errors import Invalid
 from holdfast.identity.access import Actor, Claims, authorise
 from holdfast.policies import inforce
@@ -121,8 +122,7 @@ def page_statement(workspace_id: int, filters: Filters, status: str, after: Posi
         )
     if filters.expiring_before is None:  # which has an index of its own that may be the better one
         # MariaDB reckons with the number of rows of one status and forgets the limit: it reads from the list's beginning instead.
-        index = "FORCE INDEX (ix_versions_newest)" if filters.newest_only else "FORCE INDEX (ix_versions_all)"
-        found = found.with_hint(versions, index, "mysql").with_hint(versions, index, "mariadb")
+        found = along(found, versions, "ix_versions_newest" if filters.newest_only else "ix_versions_all")
     return found.order_by(_v.asset_path, _v.number).limit(limit)
 
 

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from sqlalchemy import Connection, false, select, true, update
 
 from holdfast.database.tables import versions
-from holdfast.database.types import among
+from holdfast.database.tables.core import BY_ASSET
+from holdfast.database.types import along, among
 
 
 def refresh_newest(connection: Connection, asset_id: int, statuses: Iterable[str]) -> None:
@@ -38,7 +39,7 @@ def refresh_many(connection: Connection, asset_ids: Iterable[int], statuses: Ite
     v, later = versions.c, versions.alias("later")
     topped = select(1).where(later.c.asset_id == v.asset_id, later.c.status == v.status, later.c.number > v.number).exists()
     wrong = select(v.id, v.newest).where(among(v.asset_id, asset_ids), v.status.in_(sorted(set(statuses))), v.newest == topped)
-    rows = connection.execute(wrong).all()
+    rows = connection.execute(along(wrong, versions, BY_ASSET)).all()
     for mark in (False, True):
         if ids := [row.id for row in rows if row.newest is not mark]:
             connection.execute(update(versions).where(among(v.id, ids)).values(newest=mark))

@@ -17,7 +17,7 @@ from holdfast.assets.newest import refresh_many
 from holdfast.audit import trail
 from holdfast.clock import isoformat
 from holdfast.database.tables import assets, run_items, versions
-from holdfast.database.types import among
+from holdfast.database.types import along, among
 from holdfast.lifecycle import facts
 from holdfast.lifecycle.planning import why_not
 from holdfast.policies.due import FROM, TTL, Decision, Facts, Rule, decide
@@ -27,7 +27,7 @@ from holdfast.usage import counters
 STATE_CHANGED, NOT_DUE = "stateChanged", "notDueAnyMore"
 """Why a version that was planned is passed over: it has another status by now; what counts for it has changed."""
 
-_LOCKED = select(func.count()).select_from(assets).with_for_update().with_hint(assets, "FORCE INDEX (PRIMARY)", "mysql")
+_LOCKED = along(select(func.count()).select_from(assets).with_for_update(), assets, "PRIMARY")
 """In the order of their ids, as whoever locks many assets does, without being told each."""
 
 

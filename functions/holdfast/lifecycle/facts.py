@@ -17,7 +17,8 @@ from sqlalchemy import Connection, Text, func, select, type_coerce
 from holdfast.database.direct import Direct
 from holdfast.database.portable import moment
 from holdfast.database.tables import versions
-from holdfast.database.types import among
+from holdfast.database.tables.core import BY_ASSET
+from holdfast.database.types import along, among
 from holdfast.policies.due import LIVE, Facts
 
 PAGE = 5000
@@ -60,10 +61,9 @@ def of_workspace(direct: Direct, workspace_id: int, workspace: str) -> Iterator[
 def of_assets(connection: Connection, workspace: str, asset_ids: Collection[int]) -> Iterator[Facts]:
     """The same of some assets, as the transaction sees them."""
     packed = func.json_array(*(versions.c[name] for name in _COLUMNS))
-    found = select(packed, type_coerce(versions.c.labels, Text)).where(
-        among(versions.c.asset_id, asset_ids), versions.c.status.in_(LIVE)
-    )
-    return _ranked(workspace, _told(connection.execute(found)))
+    found = select(packed, type_coerce(versions.c.labels, Text))
+    theirs = found.where(among(versions.c.asset_id, asset_ids), versions.c.status.in_(LIVE))
+    return _ranked(workspace, _told(connection.execute(along(theirs, versions, BY_ASSET))))
 
 
 def _told(rows: Iterable[Any]) -> list[list[Any]]:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-SECONDS = 0.09
+SECONDS = 0.08
 """What a transaction should take: less than half of what one may, as some take twice as long as those before them."""
 LEAST = 250
 """Versions of the first transaction, and of any that is not the last, however slow the database is: a transaction costs as much as

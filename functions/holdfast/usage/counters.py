@@ -27,6 +27,7 @@ from typing import Any, Protocol
 from sqlalchemy import Connection, Row, Select, and_, select, true
 
 from holdfast.database.tables import assets, usage, versions
+from holdfast.database.types import along
 from holdfast.database.upserting import upsert
 
 ACTIVE, ARCHIVED, CONDEMNED, HELD, CURRENT = BUCKETS = ("active", "archived", "condemned", "held", "current")
@@ -100,7 +101,10 @@ def current(connection: Connection, asset_ids: Collection[int]) -> Sequence[Row[
         .where(assets.c.id.in_(asset_ids), v.status.in_((ACTIVE, ARCHIVED)), v.newest == true())
     )
     highest: dict[int, Row[Any]] = {}
-    for row in connection.execute(newest):
+    # From the assets to their versions: the other way round is all versions there are.
+    for dialect in ("mysql", "mariadb"):
+        newest = newest.prefix_with("STRAIGHT_JOIN", dialect=dialect)
+    for row in connection.execute(along(along(newest, assets, "PRIMARY"), versions, "ix_versions_newest")):
         if row.asset_id not in highest or row.number > highest[row.asset_id].number:
             highest[row.asset_id] = row
     return list(highest.values())

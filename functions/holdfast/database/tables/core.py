@@ -92,6 +92,8 @@ assets = table(
     UniqueConstraint("workspace_id", "asset_path"),
 )
 
+BY_ASSET = "ix_versions_asset_id_status_number"
+
 versions = table(
     "versions",
     Column("id", Id, primary_key=True, autoincrement=True),
@@ -125,7 +127,7 @@ versions = table(
     Column("revision", Integer, nullable=False, server_default=text("0")),
     Column("scan_result", ascii_id(16)),  # of its upload; NULL: nothing scanned it
     UniqueConstraint("asset_id", "number"),
-    Index(None, "asset_id", "status", "number"),
+    Index(BY_ASSET, "asset_id", "status", "number"),
     UniqueConstraint("workspace_id", "asset_path", "version_id"),
     Index("ix_versions_newest", "workspace_id", "status", "newest", "asset_path", "number"),
     Index("ix_versions_all", "workspace_id", "status", "asset_path", "number"),
