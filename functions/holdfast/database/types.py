@@ -119,5 +119,5 @@ def along(statement: S, table: Table, index: str) -> S:
 
 def among(column: ColumnElement[int], ids: Iterable[int]) -> ColumnElement[bool]:
     """``column IN (ids)`` for many row ids, which stand in the statement's text: as parameters each would be named, rendered and
-    escaped by itself, in every statement of a batch."""
+    escaped by itself, in every statement of a batch. Best for less than 1,000 (``lifecycle.sweeping.BATCH`` says why)."""
     return column.op("IN", is_comparison=True)(bindparam(None, list(ids), _RowIds(), literal_execute=True))

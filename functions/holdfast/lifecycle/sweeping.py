@@ -44,8 +44,9 @@ log = logging.getLogger(__name__)
 
 assert points
 
-BATCH = 1000
-"""Most versions of one transaction."""
+BATCH = 900
+"""Most versions of one transaction: of 1,000 ids MariaDB would make a table to join with (in_predicate_conversion_threshold), and
+read all versions there are for it."""
 
 
 @dataclass(frozen=True, slots=True)
