@@ -6,8 +6,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-SECONDS = 0.08
-"""What a transaction should take: less than half of what one may, as some take twice as long as those before them."""
+SECONDS = 0.065
+"""What a transaction should take: a third of what one may, as a few of a thousand take three times as long as those before them."""
 LEAST = 250
 """Versions of the first transaction, and of any that is not the last, however slow the database is: a transaction costs as much as
 some seventy versions besides them, so that smaller ones would make the whole run take far longer."""
