@@ -71,7 +71,7 @@ ROWS = {
         "memory that 16 large uploads at once take, by tus",
         "none",
         resuming.memory,
-        "of each upload a part of 6 MiB is held, and what the connections and the allocator keep.",
+        "of each upload a part of 5 MiB is held, and what the connections and the allocator keep.",
     ),
     "P7 sql": Row(
         "small uploads, acknowledged as versions, MariaDB + SeaweedFS",
