@@ -50,7 +50,5 @@ def explained(connection: Connection, act: Callable[[], object]) -> list[dict[st
         act()
     finally:
         event.remove(connection, "before_cursor_execute", note)
-    cursor = connection.connection.cursor()
-    cursor.execute(f"EXPLAIN {statements[0][0]}", statements[0][1])
-    names = [column[0] for column in cursor.description or ()]
-    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    statement, parameters = statements[0]
+    return [dict(step) for step in connection.exec_driver_sql(f"EXPLAIN {statement}", parameters).mappings()]

@@ -100,11 +100,11 @@ def current(connection: Connection, asset_ids: Collection[int]) -> Sequence[Row[
         .join(versions, and_(v.workspace_id == assets.c.workspace_id, v.asset_path == assets.c.asset_path))
         .where(assets.c.id.in_(asset_ids), v.status.in_((ACTIVE, ARCHIVED)), v.newest == true())
     )
-    highest: dict[int, Row[Any]] = {}
-    # From the assets to their versions: the other way round is all versions there are.
-    for dialect in ("mysql", "mariadb"):
+    for dialect in ("mysql", "mariadb"):  # from the assets to their versions: the other way round is all versions there are
         newest = newest.prefix_with("STRAIGHT_JOIN", dialect=dialect)
-    for row in connection.execute(along(along(newest, assets, "PRIMARY"), versions, "ix_versions_newest")):
+    newest = along(along(newest, assets, "PRIMARY"), versions, "ix_versions_newest")
+    highest: dict[int, Row[Any]] = {}
+    for row in connection.execute(newest):
         if row.asset_id not in highest or row.number > highest[row.asset_id].number:
             highest[row.asset_id] = row
     return list(highest.values())

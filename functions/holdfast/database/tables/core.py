@@ -93,6 +93,7 @@ assets = table(
 )
 
 BY_ASSET = "ix_versions_asset_id_status_number"
+"""The index of ``versions`` along which some assets' live ones are read."""
 
 versions = table(
     "versions",
