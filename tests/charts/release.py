@@ -227,11 +227,12 @@ class Uploading:
 
 
 class Asking:
-    """Several who ask one thing each over and over, and note each reply that is no 200."""
+    """Several who ask one thing each over and over, and note each reply that is no 200, and after how many seconds it came."""
 
     def __init__(self, release: Release, asks: dict[str, Callable[[httpx.Client], httpx.Response]]) -> None:
         self._release, self._asks = release, asks
         self.count, self.failed = 0, list[str]()
+        self._began = time.monotonic()
 
     def __enter__(self) -> Asking:
         self._stopping = threading.Event()
@@ -255,7 +256,7 @@ class Asking:
                     said = f"{name}: {error!r}"
                 self.count += 1
                 if said:
-                    self.failed.append(said)
+                    self.failed.append(f"{time.monotonic() - self._began:.1f} s: {said}")
                 time.sleep(0.05)
 
 

@@ -24,6 +24,9 @@ HOW = "set HOLDFAST_TEST_KUBECONFIG to the KUBECONFIG of a cluster for tests, su
 FIRST_TIME = 1800
 """Seconds: whoever is the first may have to build Kubernetes."""
 VOLUMES = Path("/var/lib/holdfast-cluster/volumes")
+SHARES = Path("/sys/fs/cgroup/cpu/kubepods/cpu.shares")
+"""How much of the processors all pods get together (cgroup v1); each process outside, such as of the other tests, counts 1024. The
+kubelet makes it as much as two of those, while of a starting installation thirty want to run."""
 INGRESS = """
 import ssl
 make = ssl.create_default_context
@@ -90,6 +93,8 @@ class Kubernetes:
         """From now on pods run, in half a minute. A cluster that was named has its nodes."""
         if tool := self._tool():
             self._up(tool)
+            if SHARES.exists():
+                SHARES.write_text("8192")
 
     def image(self, tag: str, context: Path, dockerfile: Path, **arguments: str) -> None:
         """Makes an image and brings it to the node, within two minutes. On a cluster that was named it has to be there."""

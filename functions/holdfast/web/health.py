@@ -1,7 +1,8 @@
 """``/``, ``/healthz``, ``/readyz`` and ``/metrics``, which every function has and no ingress shows.
 
 Alive (``/healthz``) is whoever runs the event loop: it needs no thread and asks no store, so that a slow database never gets a
-process killed. Ready (``/readyz``) is who can do his work now: all parts that the function needs are asked at once.
+process killed. Ready (``/readyz``) is who can do his work now: all parts that the function needs are asked at once. A part that
+answers slowly is there: the requests that wait for it will be served, where a proxy that finds nobody ready refuses them all.
 """
 
 from __future__ import annotations
@@ -22,16 +23,21 @@ log = logging.getLogger(__name__)
 
 
 class Readiness:
-    """Which of the parts do not answer. ``limit``: seconds a part may take; ``keep``: seconds for which an answer is used again.
+    """Which of the parts do not answer. ``limit``: seconds for which an answer is waited for; ``slow``: seconds that the check of a
+    part may take that answered the last time, until it is away; ``keep``: seconds for which an answer is used again.
 
     A check that hangs is not started a second time, so that it holds one thread and no more; the threads are these checks' own.
     """
 
-    def __init__(self, checks: Mapping[str, Callable[[], None]], *, limit: float = 3.0, keep: float = 2.0) -> None:
+    def __init__(
+        self, checks: Mapping[str, Callable[[], None]], *, limit: float = 3.0, slow: float = 30.0, keep: float = 2.0
+    ) -> None:
         self._checks = checks
-        self._limit, self._keep = limit, keep
+        self._limit, self._slow, self._keep = limit, slow, keep
         self._threads = Threads(max(1, len(checks)))
         self._running: dict[str, asyncio.Future[None]] = {}
+        self._begun: dict[str, float] = {}
+        self._there: set[str] = set()
         self._asking: asyncio.Task[list[str]] | None = None
         self._asked = float("-inf")
         self._last: list[str] = []
@@ -47,7 +53,7 @@ class Readiness:
     async def _ask(self) -> list[str]:
         for name, check in self._checks.items():
             if name not in self._running:
-                self._running[name] = self._threads.run(check)
+                self._running[name], self._begun[name] = self._threads.run(check), time.monotonic()
         if self._running:
             await asyncio.wait(self._running.values(), timeout=self._limit)
         away = [name for name in self._checks if not self._answered(name)]
@@ -58,8 +64,11 @@ class Readiness:
 
     def _answered(self, name: str) -> bool:
         if not self._running[name].done():
-            return False
+            return name in self._there and time.monotonic() - self._begun[name] < self._slow
         error = self._running.pop(name).exception()
+        self._there -= {name}
+        if error is None:
+            self._there.add(name)
         self.reasons.pop(name, None)
         if isinstance(error, Problem):
             self.reasons[name] = error.detail

@@ -57,6 +57,32 @@ def test_a_part_that_hangs_is_away_and_is_asked_only_once() -> None:
     assert len(asked) == 1
 
 
+@pytest.mark.parametrize(("slow", "found"), [(3600, []), (0.01, ["objects"])])
+def test_a_part_that_answered_and_then_takes_long_is_away_only_after_a_while(slow: float, found: list[str]) -> None:
+    go_on, answers = threading.Event(), [True, False]
+
+    def slows_down() -> None:
+        if not answers.pop(0):
+            go_on.wait(10)
+
+    readiness = Readiness({"objects": slows_down}, limit=0.05, slow=slow, keep=0)
+    assert away(readiness, readiness, readiness) == [[], found, found]
+    go_on.set()
+
+
+def test_a_part_that_failed_and_then_takes_long_is_away() -> None:
+    go_on, answers = threading.Event(), [True, False]
+
+    def hangs_after_a_failure() -> None:
+        if answers.pop(0):
+            fails()
+        go_on.wait(10)
+
+    readiness = Readiness({"objects": hangs_after_a_failure}, limit=0.05, slow=3600, keep=0)
+    assert away(readiness, readiness) == [["objects"]] * 2
+    go_on.set()
+
+
 def test_a_part_that_comes_back_is_ready_again() -> None:
     answers: list[Callable[[], None]] = [fails, works]
 
