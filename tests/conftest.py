@@ -10,7 +10,7 @@ from contextlib import suppress
 import pytest
 from hypothesis import settings
 
-from tests import statements
+from tests import certificates, statements
 from tests.hanging import Hanging
 from tests.roles.stack import seaweedfs_with_identities, users, with_roles
 from tests.servers.clamd import Clamd
@@ -31,6 +31,7 @@ TOLD = "told"
 settings.register_profile("holdfast", deadline=None)  # no test fails because the machine is busy
 settings.load_profile("holdfast")
 statements.share()
+certificates.share()
 
 
 @pytest.fixture(scope="session")

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
-from sqlalchemy import Connection, Table, delete
+from sqlalchemy import Connection, Table, delete, make_url
 
 from holdfast.database.engine import Database
 from holdfast.database.migrate import upgrade
@@ -27,15 +30,36 @@ def fresh_url(request: pytest.FixtureRequest, kind: str) -> str:
     return server.create_database()
 
 
+def fresh_file(folder: Path) -> str:
+    """The URL of a SQLite file in ``folder`` with empty tables."""
+    path = folder / "holdfast.db"
+    path.write_bytes(_file_with_tables())
+    return f"sqlite:///{path}"
+
+
 @contextmanager
 def with_tables(url: str) -> Iterator[Database]:
     """The database with all tables, for as long as the test lasts."""
+    if url.startswith("sqlite:") and (path := make_url(url).database) and not Path(path).exists():
+        Path(path).write_bytes(_file_with_tables())
     database = Database(url)
     try:
         upgrade(database)
         yield database
     finally:
         database.close()
+
+
+@cache
+def _file_with_tables() -> bytes:
+    """A SQLite file as migrations from empty leave it, which are run once a process: they take longer than most tests."""
+    with TemporaryDirectory() as folder:
+        database = Database(f"sqlite:///{folder}/registry.db")
+        try:
+            upgrade(database)
+        finally:
+            database.close()
+        return Path(folder, "registry.db").read_bytes()
 
 
 def emptied(database: Database, *tables: Table) -> Database:

@@ -12,7 +12,6 @@ of the chart's processes, besides STACKS: ``@WITH_MYSQL``.
 
 from __future__ import annotations
 
-import shutil
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -35,7 +34,7 @@ from holdfast.settings import Settings
 from holdfast.web.function import App, create_app
 from holdfast.web.serving import routers
 from tests.asgi import Http
-from tests.databases import with_tables
+from tests.databases import fresh_file, with_tables
 from tests.servers import lakefs
 from tests.servers.database import DatabaseServer
 from tests.servers.lakefs import LakeFS
@@ -182,15 +181,6 @@ class Databases:
             with self._lock:
                 self._free[kind].append(url)
 
-    def fresh_file(self, template: Path, folder: Path) -> str:
-        """The URL of a SQLite file in ``folder`` with empty tables, a copy of ``template``."""
-        with self._lock:
-            if not template.exists():
-                with with_tables(f"sqlite:///{template}"):
-                    pass
-        shutil.copy(template, folder / "holdfast.db")
-        return f"sqlite:///{folder / 'holdfast.db'}"
-
 
 def empty(url: str) -> None:
     """Removes all rows of all tables."""
@@ -228,8 +218,7 @@ def made(
     stack = (kind or Stack)(name, values)
     with ExitStack() as closing:
         if database == "sqlite":
-            template: pytest.TempPathFactory = request.getfixturevalue("tmp_path_factory")
-            values["database_url"] = pool.fresh_file(template.getbasetemp() / "template.db", folder)
+            values["database_url"] = fresh_file(folder)
         else:
             values["database_url"] = closing.enter_context(pool.fresh(database, request.getfixturevalue(database)))
         if objects == "seaweedfs":

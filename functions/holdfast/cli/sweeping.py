@@ -72,9 +72,10 @@ def sweep(
 
 
 def _sweep(services: Services, key: str, action: Action, asked: object) -> Outcome:
-    from holdfast.lifecycle import sweeping
+    from holdfast.lifecycle import pace, sweeping
 
     assert isinstance(asked, sweeping.Request)
+    pace.exempt()
     return sweeping.sweep(services, services.settings.policies_folder, key, action, asked)
 
 

@@ -18,7 +18,7 @@ from holdfast.database.tables import audit_seals
 from holdfast.disagreement import Disagreement
 from holdfast.services import Services
 from holdfast.settings import Settings
-from tests.databases import ALL_KINDS
+from tests.databases import ALL_KINDS, fresh_file
 from tests.stacks import Databases
 
 
@@ -73,8 +73,7 @@ class Trail:
 @pytest.fixture(params=ALL_KINDS)
 def trail(request: pytest.FixtureRequest, databases: Databases, tmp_path: Path) -> Iterator[Trail]:
     if request.param == "sqlite":
-        template: pytest.TempPathFactory = request.getfixturevalue("tmp_path_factory")
-        fresh = nullcontext(databases.fresh_file(template.getbasetemp() / "template.db", tmp_path))
+        fresh = nullcontext(fresh_file(tmp_path))
     else:
         fresh = databases.fresh(request.param, request.getfixturevalue(request.param))  # type: ignore[assignment]
     with fresh as url:

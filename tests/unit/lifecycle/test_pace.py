@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast.lifecycle.pace import LEAST, SECONDS, following
+from holdfast.lifecycle.pace import LEAST, SECONDS, exempt, following
 
 sizes = st.integers(LEAST, 1000)
 
@@ -36,3 +38,13 @@ def test_at_an_even_speed_it_settles_where_the_time_is_kept(size: int, per_versi
     assert LEAST <= size <= 1000
     assert size * per_version <= SECONDS * 1.001 or size == LEAST
     assert following(size, size, size * per_version, 1000) == pytest.approx(size, abs=2)
+
+
+def test_what_is_loaded_is_looked_at_by_no_collection() -> None:
+    gc.unfreeze()
+    try:
+        exempt()
+        assert gc.get_freeze_count() > 1000
+        assert len(gc.get_objects()) < 1000
+    finally:
+        gc.unfreeze()
