@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 
 import pytest
 from sqlalchemy import Connection, select, update
 from tests.databases import ALL_KINDS, emptied, fresh_url, with_tables
+from tests.waiting import until
 
+from holdfast.database.connecting import DatabaseUnavailable
 from holdfast.database.engine import Database
+from holdfast.database.keeping import kept
 from holdfast.database.leases import Lease, LeaseLost, acquire, fence, release
 from holdfast.database.tables import leases
 from holdfast.database.types import db_later, db_now
@@ -112,3 +116,58 @@ def test_of_many_who_want_it_at_once_one_gets_it(database: Database) -> None:
             got = [lease for lease in threads.map(lambda n: acquire(database, "a", f"holder {n}", 60), range(8)) if lease]
         assert len(got) == 1
         end(database)
+
+
+def expiry(database: Database) -> datetime:
+    with database.read() as connection:
+        found: datetime | None = connection.scalar(select(leases.c.expires_at).where(leases.c.name == "a"))
+    assert found is not None
+    return found
+
+
+def test_a_kept_lease_is_prolonged_without_anybodys_help_and_then_given_back(database: Database) -> None:
+    with kept(database, "a", beat=0.01) as held_by_us:
+        assert held_by_us is not None
+        first = expiry(database)
+        until(lambda: expiry(database) > first)
+        with kept(database, "a") as held_by_nobody_else:
+            assert held_by_nobody_else is None
+        database.write(held_by_us.fence)
+        held_by_us()
+    held(database, "the next")
+
+
+def test_whoever_keeps_a_lease_hears_that_it_is_lost(database: Database) -> None:
+    with kept(database, "a", beat=0.01) as ours:
+        assert ours is not None
+        database.write(lambda c: c.execute(update(leases).values(holder="another", epoch=leases.c.epoch + 1)))
+
+        def heard() -> bool:
+            try:
+                ours()
+            except LeaseLost:
+                return True
+            return False
+
+        until(heard)
+        with pytest.raises(LeaseLost):
+            database.write(ours.fence)
+    assert acquire(database, "a", "third", 60) is None, "the other's is not given back"
+
+
+def test_a_database_that_is_away_for_a_moment_costs_no_lease(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[int] = []
+    write = database.write
+
+    def at_times(act: Callable[[Connection], object]) -> object:
+        tried.append(1)
+        if len(tried) in (2, 3):
+            raise DatabaseUnavailable
+        return write(act)
+
+    monkeypatch.setattr(database, "write", at_times)
+    with kept(database, "a", beat=0.01) as ours:
+        assert ours is not None
+        first = expiry(database)
+        until(lambda: expiry(database) > first)
+        ours()

@@ -19,6 +19,7 @@ from holdfast.background import settle
 from holdfast.database import tables as t
 from holdfast.database.types import db_later
 from holdfast.disagreement import Disagreement
+from holdfast.lifecycle import purging
 from holdfast.lifecycle.purging import purge
 from holdfast.services import Services
 from holdfast.storage.objects.s3 import S3Objects
@@ -27,6 +28,7 @@ from holdfast.uploads.sessions import SEQUENTIAL
 
 BATCH = 25
 """Workspaces that are prepared, and verified, at once."""
+A_MINUTE = 60
 
 State = list[dict[str, Any]]
 Rows = tuple[tuple[str, str, int], ...]
@@ -251,13 +253,17 @@ class Explorer:
     # -- what the time would do ----------------------------------------------------------------------------------------
 
     def _expire_leases(self) -> None:
+        """And none is so long that what has died would hold anybody up for minutes, but a purge's, for which nobody waits."""
         with self.stack.database.engine.begin() as connection:
+            waited_for = (t.leases.c.expires_at > db_later(A_MINUTE), t.leases.c.name != purging.LEASE)
+            long = connection.scalars(select(t.leases.c.name).where(*waited_for)).all()
+            assert not long, f"leases that a dead process would hold for more than a minute: {', '.join(long)}"
             connection.execute(update(t.leases).values(expires_at=db_later(-1)))
 
     def _age(self) -> None:
         """As if everybody had been dead for so long that leases, heartbeats and claims have run out."""
+        self._expire_leases()
         with self.stack.database.engine.begin() as connection:
-            connection.execute(update(t.leases).values(expires_at=db_later(-1)))
             long_ago = db_later(-self._services.settings.intent_timeout_seconds - 1)
             connection.execute(update(t.intents).where(t.intents.c.state == "open").values(heartbeat_at=long_ago))
             connection.execute(update(t.jobs).where(t.jobs.c.state == "running").values(lease_until=db_later(-1)))

@@ -7,8 +7,6 @@ its steps can be done again.
 
 from __future__ import annotations
 
-import secrets
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -18,8 +16,8 @@ from sqlalchemy import Connection, Row, select, update
 
 from holdfast.assets import intents, names, quarantine
 from holdfast.assets.intents import StoredFile, Storing, Wishes
-from holdfast.database import leases
-from holdfast.database.leases import Lease, LeaseLost
+from holdfast.database.keeping import Keeping, kept
+from holdfast.database.leases import LeaseLost
 from holdfast.database.tables import upload_sessions as s
 from holdfast.errors import Invalid, Problem, Unavailable
 from holdfast.failpoints import hit
@@ -33,7 +31,6 @@ from holdfast.uploads import assembly, concatenation, cutting, ending, pieces, s
 if TYPE_CHECKING:
     from holdfast.services import Services
 
-LEASE_SECONDS = 600
 HEAD = 4096
 
 
@@ -49,16 +46,15 @@ class Whole:
 def run(services: Services, upload_id: str) -> bool:
     """Finishes a session that is ``completing``; whether it is no longer that. False while another process is at it. Blocks.
     Raises StoreUnavailable and DatabaseUnavailable: to be called again."""
-    lease = leases.acquire(services.database, f"upload:{upload_id}", secrets.token_hex(8), LEASE_SECONDS)
-    if lease is None:
-        return False
-    try:
+    with kept(services.database, _lease(upload_id)) as keeping:
+        if keeping is None:
+            return False
         with services.database.read() as connection:
             session = sessions.load(connection, upload_id)
         if session is None or session.state != "completing":
             return True
         try:
-            _finish(services, session, Keeping(services, lease))
+            _finish(services, session, keeping)
         except Problem as problem:
             if isinstance(problem, Unavailable):
                 raise
@@ -66,30 +62,16 @@ def run(services: Services, upload_id: str) -> bool:
         except LeaseLost:
             return False
         return True
-    finally:
-        leases.release(services.database, lease)
+
+
+def _lease(upload_id: str) -> str:
+    return f"upload:{upload_id}"
 
 
 def again(services: Services, upload_id: str) -> None:
     """The job. Raises Unavailable while somebody else is at it, to be tried later."""
     if not run(services, upload_id):
         raise Unavailable("Another process finishes the upload.")
-
-
-class Keeping:
-    """The lease, which is kept by calling this now and then, however often. Raises LeaseLost."""
-
-    def __init__(self, services: Services, lease: Lease) -> None:
-        self._database, self._lease, self._at = services.database, lease, time.monotonic()
-
-    def __call__(self) -> None:
-        if time.monotonic() - self._at >= LEASE_SECONDS / 10:
-            self._at = time.monotonic()
-            self._database.write(self.fence)
-
-    def fence(self, connection: Connection) -> None:
-        """In the transaction that is done under the lease."""
-        leases.fence(connection, self._lease, LEASE_SECONDS)
 
 
 def _finish(services: Services, session: Row[Any], keeping: Keeping) -> None:
@@ -156,18 +138,15 @@ def _concatenated(services: Services, session: Row[Any], partials: Sequence[str]
 
 def _partial(services: Services, upload_id: str) -> None:
     """Makes sure that a partial upload is one object. Raises Unavailable, and Invalid when it has ended."""
-    lease = leases.acquire(services.database, f"upload:{upload_id}", secrets.token_hex(8), LEASE_SECONDS)
-    if lease is None:
-        raise Unavailable("Another upload reads a partial upload of this one.")
-    try:
+    with kept(services.database, _lease(upload_id)) as keeping:
+        if keeping is None:
+            raise Unavailable("Another upload reads a partial upload of this one.")
         with services.database.read() as connection:
             partial = sessions.load(connection, upload_id)
         if partial is None or partial.state != "open":
             raise Invalid("A partial upload is gone.", slug="partial-gone")
         if services.objects.size(assembly.key(upload_id)) != partial.length:
-            _assembled(services, partial, Keeping(services, lease))
-    finally:
-        leases.release(services.database, lease)
+            _assembled(services, partial, keeping)
 
 
 def _last(services: Services, session: Row[Any], rest: Any, before: Part) -> Part:
