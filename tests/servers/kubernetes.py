@@ -26,7 +26,7 @@ FIRST_TIME = 1800
 VOLUMES = Path("/var/lib/holdfast-cluster/volumes")
 SHARES = Path("/sys/fs/cgroup/cpu/kubepods/cpu.shares")
 """How much of the processors all pods get together (cgroup v1); each process outside, such as of the other tests, counts 1024. The
-kubelet makes it as much as two of those, while of a starting installation thirty want to run."""
+kubelet makes it as much as two of those, while of a starting installation thirty want to run: ``add_node`` makes it eight."""
 INGRESS = """
 import ssl
 make = ssl.create_default_context
