@@ -13,7 +13,7 @@ import traceback
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, BinaryIO, Never
 
 import holdfast
 from holdfast import failpoints
@@ -31,10 +31,11 @@ DIED, BROKEN = 77, 78
 
 @dataclass
 class Life:
-    """What is known of a child that is gone. ``said`` is what it managed to say, ``hits`` where it came by, and ``hits_before`` how
-    many of those came before each thing that it said."""
+    """What is known of a child that is gone, or of a survivor that has ``ended`` what it was to do. ``said`` is what it managed to
+    say, ``hits`` where it came by, and ``hits_before`` how many of those came before each thing that it said."""
 
-    died: bool
+    died: bool = False
+    ended: bool = False
     said: list[Any] = field(default_factory=list)
     hits: list[Hit] = field(default_factory=list)
     hits_before: list[int] = field(default_factory=list)
@@ -51,51 +52,133 @@ def live(act: Callable[[Say], None], at: Hit | None = None) -> Life:
     reading, writing = os.pipe()
     pid = os.fork()
     if pid == 0:
-        _be_born(act, at, reading, writing)
+        os.close(reading)
+        voice = _Voice(writing, at)
+        _be(voice, lambda: act(voice.say))
     os.close(writing)
     with os.fdopen(reading, "rb") as stream:
-        life = Life(False)
-        while True:
-            try:
-                kind, what = pickle.load(stream)
-            except EOFError:
-                break
-            if kind == "said":
-                life.hits_before.append(len(life.hits))
-                life.said.append(what)
-            else:
-                life.hits.append(what)
-    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    assert code in (0, DIED), f"the child ended with {code}: {life.said[-1:]}"
-    life.died = code == DIED
+        life = _heard(stream)
+    life.died = _ended(pid, life) == DIED
     return life
 
 
-def _be_born(act: Callable[[Say], None], at: Hit | None, reading: int, writing: int) -> None:
+class Survivor:
+    """A forked child that does one thing after the other and dies of none of them: as another replica, which lives on while others
+    die. It starts as warm as a child of ``live``, and is then what a server is that has been running for a while.
+
+    What it is to do is pickled. Hits and counts of fail points are those of the last thing that it was asked for.
+    """
+
+    def __init__(self, act: Callable[[Any, Say], None]) -> None:
+        (listening, asking), (reading, writing) = os.pipe(), os.pipe()
+        self._pid = os.fork()
+        if self._pid == 0:
+            os.close(asking)
+            os.close(reading)
+            voice = _Voice(writing, None)
+            _be(voice, lambda: _go_on(voice, listening, act))
+        os.close(listening)
+        os.close(writing)
+        self._asking, self._stream = os.fdopen(asking, "wb", buffering=0), os.fdopen(reading, "rb")
+
+    def live(self, what: Any) -> Life:
+        """Has it do ``what``. Raises AssertionError when that raises; it has ended then."""
+        self._asking.write(pickle.dumps(what))
+        life = _heard(self._stream)
+        if not life.ended:
+            self.end(life)
+        return life
+
+    def end(self, life: Life | None = None) -> None:
+        self._asking.close()
+        self._stream.close()
+        code = _ended(self._pid, life or Life())
+        assert code == 0
+
+
+def _heard(stream: BinaryIO) -> Life:
+    """Until it has done what it was to do, or is gone."""
+    life = Life()
+    while not life.ended:
+        try:
+            kind, what = pickle.load(stream)
+        except EOFError:
+            break
+        if kind == "said":
+            life.hits_before.append(len(life.hits))
+            life.said.append(what)
+        elif kind == "hit":
+            life.hits.append(what)
+        else:
+            life.ended = True
+    return life
+
+
+def _ended(pid: int, life: Life) -> int:
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    assert code in (0, DIED), f"the child ended with {code}: {life.said[-1:]}"
+    return code
+
+
+class _Voice:
+    """What a child tells through its pipe. It dies at ``at``."""
+
+    def __init__(self, pipe: int, at: Hit | None) -> None:
+        self._pipe, self._at = pipe, at
+        self._lock, self._seen = threading.Lock(), Counter[str]()
+        self._idle = False
+
+    def say(self, what: Any) -> None:
+        self._tell("said", what)
+
+    def come(self, name: str) -> None:
+        with self._lock:
+            if self._idle:  # a thread that nobody waits for
+                return
+            self._seen[name] += 1
+            here = (name, self._seen[name])
+            os.write(self._pipe, pickle.dumps(("hit", here)))
+            if here == self._at:
+                os._exit(DIED)
+
+    def begin(self) -> None:
+        with self._lock:
+            self._seen.clear()
+            self._idle = False
+
+    def end(self) -> None:
+        with self._lock:
+            self._idle = True
+        self._tell("ended", None)
+
+    def _tell(self, kind: str, what: Any) -> None:
+        with self._lock:
+            os.write(self._pipe, pickle.dumps((kind, what)))
+
+
+def _go_on(voice: _Voice, listening: int, act: Callable[[Any, Say], None]) -> None:
+    with os.fdopen(listening, "rb") as stream:
+        while True:
+            try:
+                what = pickle.load(stream)
+            except EOFError:
+                return
+            voice.begin()
+            act(what, voice.say)
+            voice.end()
+
+
+def _be(voice: _Voice, act: Callable[[], None]) -> Never:
+    """A child's life."""
     code = BROKEN
     try:
-        gc.disable()  # a child's life is short, and a collection would copy the parent's memory
-        os.close(reading)
-        lock, seen = threading.Lock(), Counter[str]()
-
-        def send(kind: str, what: Any) -> None:
-            with lock:
-                os.write(writing, pickle.dumps((kind, what)))
-
-        def come(name: str) -> None:
-            with lock:
-                seen[name] += 1
-                here = (name, seen[name])
-                os.write(writing, pickle.dumps(("hit", here)))
-                if here == at:
-                    os._exit(DIED)
-
+        gc.disable()  # it is short, and a collection would copy the parent's memory
         for name in failpoints.names():
-            failpoints.arm(name, lambda name=name: come(name))  # type: ignore[misc]
-        act(lambda what: send("said", what))
+            failpoints.arm(name, lambda name=name: voice.come(name))  # type: ignore[misc]
+        act()
         code = 0
     except BaseException:
-        os.write(writing, pickle.dumps(("said", traceback.format_exc())))
+        voice.say(traceback.format_exc())
         traceback.print_exc(file=sys.stderr)
     finally:
         os._exit(code)

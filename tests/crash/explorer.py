@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, literal, select, update
 from tests.asgi import send
-from tests.crash.dying import Hit, Say, live
+from tests.crash.dying import Hit, Life, Say, Survivor, live
 from tests.crash.scenarios import KEY, Caller, Scenario
 from tests.stacks import Stack, User, empty
 
@@ -74,6 +74,7 @@ class Explorer:
     missed: list[tuple[Hit, ...]] = field(default_factory=list)
     """Schedules in which a process came to its end, because it did not come by the fail point this time."""
     _number: int = 0
+    _survivor: Survivor | None = None
 
     def __post_init__(self) -> None:
         self._services = Services(self.stack.settings(commit_wait_seconds=60, **self.changes))
@@ -179,7 +180,7 @@ class Explorer:
 
     def _recovered(self, scenario: Scenario, course: Course, stage: Stage, acknowledged: Any) -> tuple[list[Hit], list[Hit]]:
         self._age()
-        life = live(lambda say: self._recover_and_ask(scenario, stage, say))
+        life = self._survive(scenario, stage)
         [recovered, replied], [state, reply] = life.hits_before, life.said
         if acknowledged is None:
             assert state in (course.before, course.done), "visible as a whole, or not at all"
@@ -188,6 +189,12 @@ class Explorer:
         self._check_reply(scenario, reply, acknowledged)
         assert self._state(stage) == course.done, "asked again, it is done, and once"
         return life.hits[:recovered], life.hits[recovered:replied]
+
+    def _survive(self, scenario: Scenario, stage: Stage) -> Life:
+        """One process does so for all whom it sees die until all is settled, as a replica does that lives on."""
+        if self._survivor is None:
+            self._survivor = Survivor(lambda stage, say: self._recover_and_ask(scenario, stage, say))
+        return self._survivor.live(stage)
 
     @staticmethod
     def _check_reply(scenario: Scenario, reply: Any, acknowledged: Any) -> None:
@@ -199,6 +206,9 @@ class Explorer:
     def settle(self) -> None:
         """Everything that was put off is done; then nothing may be left over, and all must agree, in all workspaces. Those are gone
         then: whatever was looked at need not be looked at again each time."""
+        if self._survivor is not None:
+            self._survivor.end()
+            self._survivor = None
         self._age()
         live(lambda say: self._recover_all())
         services = self.stack.own
