@@ -12,8 +12,9 @@ OFTEN, SELDOM = 0.05, 1.0
 """Seconds from one look to the next, at first and at last: who looks all the time takes the processor from what he waits for."""
 
 
-def until(true: Callable[[], T], seconds: float = PATIENCE) -> T:
-    """What it gives, once that is something. Fails with what it gave, or raised, last."""
+def until(true: Callable[[], T], seconds: float = PATIENCE, *, often: float = OFTEN) -> T:
+    """What it gives, once that is something. Fails with what it gave, or raised, last. ``often``: seconds from one look to the next
+    at first, more where a look is dear."""
     began = time.monotonic()
     while True:
         try:
@@ -25,4 +26,4 @@ def until(true: Callable[[], T], seconds: float = PATIENCE) -> T:
         waited = time.monotonic() - began
         if waited > seconds:
             raise AssertionError(f"still {found!r} after {seconds} s") from error
-        time.sleep(min(max(OFTEN, waited / 20), SELDOM))
+        time.sleep(min(max(often, waited / 20), SELDOM))

@@ -29,6 +29,11 @@ NAME = "holdfast"
 LAKEFS = os.environ.get("HOLDFAST_TEST_LAKEFS_IMAGE", "")
 """Name of a lakeFS image, where there is one: versions are its commits then, and rows of the database otherwise. The shared tool
 takes it from the images of this machine; on a cluster that was named it has to be there."""
+A_LOOK = 0.5
+"""Seconds from one look at all of it to the next: a look costs kubectl and the API server a tenth of a second."""
+A_PAUSE = 0.1
+"""Seconds from one upload to the next of somebody who uploads while pods die: without it he takes a whole processor from those that
+are to come up."""
 SOON = 600.0
 """Seconds for whatever pods have to start for, on two cores."""
 
@@ -79,17 +84,19 @@ class Release:
 
     def settle(self, seconds: float = SOON) -> None:
         """Waits until every Deployment and StatefulSet is as it is written, and all their pods are ready, and none ends."""
-        until(self._settled, seconds)
+        until(self._settled, seconds, often=A_LOOK)
 
     def _settled(self) -> bool:
+        found = self.all("deployments,statefulsets,pods")
+        workloads = [one for one in found if one["kind"] != "Pod"]
+        pods = [one for one in found if one["kind"] == "Pod" and _owner(one) in {"ReplicaSet", "StatefulSet"}]
         pods_wanted = 0
-        for one in self.all("deployments,statefulsets"):
+        for one in workloads:
             spec, status, name = one["spec"], one["status"], one["metadata"]["name"]
             assert status.get("observedGeneration") == one["metadata"]["generation"], name
             wanted = spec["replicas"]
             assert status.get("readyReplicas", 0) == status.get("updatedReplicas", 0) == status["replicas"] == wanted, name
             pods_wanted += wanted
-        pods = [one for one in self.all("pods") if _owner(one) in {"ReplicaSet", "StatefulSet"}]
         assert len([one for one in pods if _ready(one)]) == pods_wanted  # those who count them notice later that one is gone
         return not any("deletionTimestamp" in one["metadata"] for one in pods)
 
@@ -146,7 +153,7 @@ class Release:
 
 @dataclass
 class Uploading:
-    """Somebody who uploads small files without a pause. `kept`: by version id the path and the hash of what was acknowledged;
+    """Somebody who uploads one small file after the other. `kept`: by version id the path and the hash of what was acknowledged;
     `failed`: when an upload was not, in seconds from the beginning; `put_off`: what a registration
     was answered before it worked."""
 
@@ -200,6 +207,7 @@ class Uploading:
                     asset = reply.json()
                     self.kept[asset["version_id"]] = (asset["asset_path"], sha256(content).hexdigest())
                     self.moments.append(self.now())
+                    time.sleep(A_PAUSE)
                 else:
                     self.failed.append(self.now())
                     time.sleep(0.2)

@@ -18,6 +18,8 @@ from tests.servers.required import missing
 
 TAG = "test"
 NAMES = ["token", "jwks", "operator"]
+PLACES = ["usr/lib", "usr/local/lib"]
+"""Where Python's own library may be."""
 
 pytestmark = [pytest.mark.xdist_group("kubernetes"), pytest.mark.timeout(900)]  # two builds at once disturb one another
 
@@ -31,6 +33,8 @@ class Built:
         for name in NAMES:
             with with_.files(self.reference(name)) as copy:
                 copy("/opt/holdfast", folder / name)
+                for place in PLACES:
+                    copy(f"/{place}", folder / "python" / name / place)
 
     def reference(self, name: str) -> str:
         return f"holdfast/{name}:{TAG}"
@@ -78,14 +82,19 @@ def test_an_image_holds_its_function_and_no_client_of_others(built: Built) -> No
     assert names & {"boto3", "botocore", "lakefs-sdk", "qdrant-client", "sqlalchemy", "kopf", "kubernetes", "uv", "pip"} == set()
 
 
+def not_compiled(library: Path, *packages: str) -> list[Path]:
+    """Sources of these packages of which a start would compile what it imports."""
+    sources = [path for one in packages for path in (library / one).rglob("*.py") if "/tests/" not in str(path)]
+    assert len(sources) > 100
+    compiled = {one.parent.parent / f"{one.name.partition('.')[0]}.py" for one in library.rglob("__pycache__/*.pyc")}
+    return [one for one in sources if one not in compiled]
+
+
 def test_all_of_it_is_compiled(built: Built) -> None:
     for name in NAMES:
-        library = built.library(name)
-        sources = [one for one in library.rglob("*.py") if "/tests/" not in str(one)]
-        compiled = {one.parent.parent / f"{one.name.partition('.')[0]}.py" for one in library.rglob("__pycache__/*.pyc")}
-        ours = [one for one in sources if one.relative_to(library).parts[0] in ("endpoints", "fastapi", "holdfast", "pydantic")]
-        assert len(ours) > 100
-        assert [one for one in ours if one not in compiled] == []
+        assert not_compiled(built.library(name), "endpoints", "fastapi", "holdfast", "pydantic") == []
+        [standard] = (one.parent for one in (built.folder / "python" / name).glob("usr/**/python3.*/asyncio"))
+        assert not_compiled(standard, "asyncio", "email", "http", "importlib", "json", "logging", "urllib") == []
 
 
 def test_it_belongs_to_root_and_runs_as_nobody_that_could_change_it(built: Built) -> None:

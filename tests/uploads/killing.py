@@ -32,17 +32,17 @@ class Served:
         self.address = f"http://127.0.0.1:{port}"
         self._stack = stack
         self._command = [str(PROGRAM), "serve", "--data", str(stack.values["data"]), "--port", str(port)]
+        self._log = Path(str(stack.values["data"])).with_suffix(".log")
         self._environment = {**os.environ, **{f"HOLDFAST_{name.upper()}": str(value) for name, value in stack.values.items()}}
         self.start()
 
     def start(self) -> None:
-        self._process = subprocess.Popen(
-            self._command, env=self._environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-        )
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(self._command, env=self._environment, stdout=log, stderr=log, start_new_session=True)
         deadline = time.monotonic() + 60
         while not answers(f"{self.address}/readyz"):
-            assert self._process.poll() is None, "the server did not start"
-            assert time.monotonic() < deadline, "the server is not ready"
+            assert self._process.poll() is None, f"the server did not start: {self._log.read_text()[-2000:]}"
+            assert time.monotonic() < deadline, f"the server is not ready: {self._log.read_text()[-2000:]}"
             time.sleep(0.05)
 
     def kill(self) -> None:
