@@ -197,6 +197,31 @@ class TestIdempotencyKey:
         refused(reply, 422, "idempotency-key-reused")
         assert versions(stack) == 1
 
+    def test_another_condition_is_another_request(self, stack: Stack, http: Http) -> None:
+        ok(upload(http, ("note.txt", b"one"), headers=self.KEY))
+        again = upload(http, ("note.txt", b"one"), headers={**self.KEY, "If-None-Match": "*"})
+        refused(again, 422, "idempotency-key-reused")
+        assert versions(stack) == 1
+
+    def test_it_is_answered_again_when_the_quota_is_used_up(self, stack: Stack) -> None:
+        poor = stack.user("poor", quota_bytes=5)
+        with stack.client(poor) as http:
+            first = ok(upload(http, ("note.txt", b"12345"), headers=self.KEY))
+            refused(upload(http, ("note.txt", b"12345")), 413, "quota-exceeded")
+            assert ok(upload(http, ("note.txt", b"12345"), headers=self.KEY)) == first
+
+    def test_files_added_to_another_version_are_another_request(self, http: Http) -> None:
+        older = ok(upload(http, ("note.txt", b"one")))
+        newest = ok(upload(http, ("note.txt", b"two")))
+        added = ok(add(http, newest, ("side.txt", b"beside"), newest=True, headers=self.KEY))
+        assert ok(add(http, newest, ("side.txt", b"beside"), newest=True, headers=self.KEY)) == added
+        assert ok(add(http, newest, ("side.txt", b"beside"), headers=self.KEY)) == added
+        refused(add(http, older, ("side.txt", b"beside"), headers=self.KEY), 422, "idempotency-key-reused")
+
+    def test_no_condition_is_ignored(self, http: Http) -> None:
+        version = ok(upload(http, ("note.txt", b"one")))
+        refused(add(http, version, ("side.txt", b"beside"), headers={"If-None-Match": "*"}), 400, "bad-condition")
+
     def test_it_holds_for_added_files_too_and_for_one_asset(self, http: Http) -> None:
         one, two = ok(upload(http, ("one.txt", b"1"))), ok(upload(http, ("two.txt", b"2")))
         added = ok(add(http, one, ("side.txt", b"beside"), headers=self.KEY))

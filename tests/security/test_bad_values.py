@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import Any
 from urllib.parse import urlencode
 
@@ -258,3 +259,26 @@ def test_methods_that_a_path_does_not_have_are_405_problems(stack: Stack) -> Non
             check_refused(stack, http.request(method, route), 405)
         for route in ("/admin", "/.env", "/.git/config", "/static/../../etc/passwd", "/%2e%2e/", "/docs/x"):
             check_refused(stack, http.get(route), 400, 404)
+
+
+@pytest.mark.parametrize("stack", [SQLITE, SQL], indirect=True)
+def test_a_cursor_that_somebody_has_changed_is_refused_or_a_place_in_the_list(stack: Stack) -> None:
+    """It is no secret, so anybody can write one with the right digest of the filters."""
+    ada = stack.user("ada")
+    with stack.client(ada) as http:
+        for name in ("one.txt", "two.txt"):
+            assert http.post("/fileupload", files={"primary_file": (name, b"content")}).status_code == 200
+        for shared in ("grace", "hedy"):
+            stack.user(shared, "list", of=ada)
+        wrong: list[Any] = [None, -(2**63), 2**63 - 1, 2**63, "", "\0", [], {}]
+        walked = 0
+        for path in ("/assets", "/shared-users", "/audit"):
+            cursor = http.get(path, params={"limit": 1}).json()["next_cursor"]
+            digest, *position = json.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+            for at in range(len(position)):
+                for value in wrong:
+                    changed = json.dumps([digest, *position[:at], value, *position[at + 1 :]])
+                    reply = http.get(path, params={"cursor": urlsafe_b64encode(changed.encode()).decode().rstrip("=")})
+                    assert reply.status_code in (200, 422), (path, value, reply.text)
+                    walked += 1
+        assert walked >= 24

@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse, Response
 
 from holdfast.assets.described import AssetMetadata
 from holdfast.assets.receiving import UPLOAD, receive
+from holdfast.web import idempotency
 from holdfast.web.described import BINARY, problems_of, secured_router, takes_files
 
 router = secured_router()
@@ -20,12 +21,7 @@ _FIELDS: dict[str, dict[str, Any]] = {
     "labels": {"type": "string", "description": "A JSON object of texts.", "example": '{"project": "apollo"}'},
 }
 _HEADERS = [
-    {
-        "name": "Idempotency-Key",
-        "in": "header",
-        "schema": {"type": "string", "minLength": 1, "maxLength": 255},
-        "description": "Sent again with the same key, an upload is not stored twice.",
-    },
+    idempotency.PARAMETER,
     {
         "name": "If-None-Match",
         "in": "header",

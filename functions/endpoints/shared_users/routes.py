@@ -122,7 +122,7 @@ async def delete(request: Request) -> Response:
 async def members(request: Request, cursor: paging.Cursor = None, limit: paging.Limit = 100) -> Response:
     who, state = claims(request), request.app.state
     [after] = paging.decode(cursor, {}, (str,)) if cursor else ("",)
-    found = await state.threads.run(shared.members, state.services, who, after or "", limit + 1)
+    found = await state.threads.run(shared.members, state.services, who, after, limit + 1)
     items = found[:limit]
     following = paging.encode((items[-1]["username"],), {}) if len(found) > limit else None
     return JSONResponse({"items": items, "next_cursor": following}, headers=paging.link(request, following))

@@ -73,11 +73,7 @@ class Usage(BaseModel):
 async def usage(request: Request, workspace: Workspace = None, cursor: paging.Cursor = None, limit: paging.Limit = 100) -> Response:
     who, state = claims(request), request.app.state
     bound = {"workspace": workspace}
-    after = _position(*paging.decode(cursor, bound, (int, str))) if cursor else None
+    after = Position(*paging.decode(cursor, bound, (int, str))) if cursor else None
     found, following = await state.threads.run(read, state.services, who, workspace, after, limit)
     next_cursor = None if following is None else paging.encode((following.workspace_id, following.media_type), bound)
     return JSONResponse({**found, "next_cursor": next_cursor}, headers=paging.link(request, next_cursor))
-
-
-def _position(workspace_id: int | None, media_type: str | None) -> Position:
-    return Position(workspace_id or 0, media_type or "")

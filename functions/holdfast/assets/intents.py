@@ -167,20 +167,23 @@ def _opened(
 
 def _begin_once(connection: Connection, opening: Opening, row: dict[str, Any]) -> Begun:
     """The intent of the Idempotency-Key, opened now or earlier."""
-    if earlier := _earlier(connection, opening):
-        return Begun(earlier, replay=True)
+    if (known := earlier(connection, opening)) is not None:
+        return Begun(known, replay=True)
     try:
         with connection.begin_nested():
             connection.execute(insert(intents).values(row))
     except IntegrityError:  # two requests with the key at once: the other was first
-        earlier = _earlier(connection, opening)
-        if earlier is None:
+        known = earlier(connection, opening)
+        if known is None:
             raise
-        return Begun(earlier, replay=True)
+        return Begun(known, replay=True)
     return Begun(row["upload_id"], replay=False)
 
 
-def _earlier(connection: Connection, opening: Opening) -> str | None:
+def earlier(connection: Connection, opening: Opening) -> str | None:
+    """The ``upload_id`` of the intent that was opened with the same Idempotency-Key."""
+    if opening.idempotency_key is None:
+        return None
     return connection.scalar(
         select(intents.c.upload_id).where(
             intents.c.workspace_id == opening.actor.workspace_id,

@@ -13,6 +13,7 @@ from holdfast.assets import dates, hashing, intents
 from holdfast.assets.turn import Turn
 from holdfast.audit import trail
 from holdfast.database import tables as t
+from holdfast.database.upserting import upsert
 from holdfast.errors import Conflict, Problem, Unavailable
 from holdfast.holds import covering
 from holdfast.storage.versions import CommitResult, Committed
@@ -291,13 +292,9 @@ def _put_back(turn: Turn, missing: Sequence[Row[Any]]) -> list[str]:
 
 def remember(connection: Connection, workspace_id: int, paths: Sequence[str]) -> None:
     """Strays: the next group puts these paths back to what the registry says."""
-    if not paths:
-        return
-    here = and_(t.strays.c.workspace_id == workspace_id, t.strays.c.path.in_(paths))
-    known = set(connection.scalars(select(t.strays.c.path).where(here)))
-    new = [{"workspace_id": workspace_id, "path": path} for path in dict.fromkeys(paths) if path not in known]
-    if new:
-        connection.execute(insert(t.strays), new)
+    rows = [{"workspace_id": workspace_id, "path": path} for path in dict.fromkeys(paths)]
+    if rows:  # a committer that has lost its lease and its successor may note the same one at once
+        upsert(connection, t.strays, rows, lambda new: {"path": new.path})
 
 
 def _settle(connection: Connection, workspace_id: int, operation: str, restored: Sequence[str]) -> None:

@@ -121,6 +121,8 @@ class _Upload:
         condition = request.headers.get("if-none-match")
         if condition is not None and condition.strip() != "*":
             raise Malformed("An upload knows only If-None-Match: *.", slug="bad-condition")
+        if condition is not None and not self._form.primary:
+            raise Malformed("Only an upload can be made conditional: files are added to what is there.", slug="bad-condition")
         self._idempotency_key, self._must_be_new = key, condition is not None
 
     def take_field(self, name: str, value: str) -> None:
@@ -287,8 +289,10 @@ class _Upload:
             rows = connection.execute(select(t.files).where(t.files.c.upload_id == self._begun.upload_id)).all()
         asked = (self._form.kind, self._wishes.archive_ttl, self._wishes.destroy_ttl, self._wishes.labels)
         same = asked == (intent.kind, intent.archive_ttl, intent.destroy_ttl, intent.labels)
+        same = same and self._must_be_new == intent.must_be_new
         if self._form.kind == intents.ADD_FILES:
-            same = same and self._asset_path == intent.asset_path
+            target = self._fields.get("primary_version_id") or intent.target_version  # of one that named none it is what it became
+            same = same and (self._asset_path, target) == (intent.asset_path, intent.target_version)
         sent = {(f.filename, f.primary, f.sha256) for f in self._files}
         if not same or (rows and sent != {(row.filename, row.primary, row.sha256) for row in rows}):
             raise Invalid("This Idempotency-Key was used for another upload.", slug="idempotency-key-reused")

@@ -119,11 +119,17 @@ def _admitted(connection: Connection, admission: Admission, actor: Actor | Probl
     if isinstance(actor, Problem):
         raise actor
     demand(actor, "upload")
-    if actor.quota_bytes is not None and actor.used_bytes >= actor.quota_bytes:
-        raise TooLarge("The workspace's quota is used up.", slug="quota-exceeded")
-    if admission.check is not None:
-        admission.check(connection, actor)
-    return Opening(actor, admission.kind, admission.asset_path, admission.must_be_new, admission.idempotency_key)
+    opening = Opening(actor, admission.kind, admission.asset_path, admission.must_be_new, admission.idempotency_key)
+    try:
+        if actor.quota_bytes is not None and actor.used_bytes >= actor.quota_bytes:
+            raise TooLarge("The workspace's quota is used up.", slug="quota-exceeded")
+        if admission.check is not None:
+            admission.check(connection, actor)
+    except Problem:
+        # Whoever asks once more for what was admitted then is answered what came of it.
+        if intents.earlier(connection, opening) is None:
+            raise
+    return opening
 
 
 def _caught(act: Callable[[], R]) -> R | Problem:

@@ -144,7 +144,7 @@ def _date(text: str | None) -> datetime | None:
     """An HTTP date; None when there is none or it cannot be read, for then the condition is ignored (13.1.3)."""
     try:
         moment = parsedate_to_datetime(text) if text else None
-    except ValueError:
+    except (ValueError, OverflowError):  # the latter of a number that no date holds
         return None
     return moment if moment is not None and moment.tzinfo is not None else None
 

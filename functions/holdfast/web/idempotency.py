@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from starlette.requests import Request
 
 from holdfast.errors import Malformed
+
+PARAMETER: dict[str, Any] = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+    "description": "Sent again with the same key, an upload is not stored twice.",
+}
+"""As OpenAPI describes it."""
 
 
 def idempotency_key(request: Request) -> str | None:

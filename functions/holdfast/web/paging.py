@@ -20,7 +20,7 @@ from starlette.requests import Request
 
 from holdfast.errors import Invalid
 
-Value = str | int | datetime | None
+Value = str | int | datetime
 MAX_CURSOR = 4096
 """Characters. The longest key column is 1024 characters, thus less than this when written as UTF-8 in base64."""
 
@@ -36,7 +36,7 @@ def encode(position: Sequence[Value], filters: Mapping[str, Any]) -> str:
 
 
 def decode(cursor: str, filters: Mapping[str, Any], shape: Sequence[type[str] | type[int] | type[datetime]]) -> tuple[Any, ...]:
-    """The position that ``encode`` wrote, each value of its type in ``shape`` or None. Raises Invalid for anything else."""
+    """The position that ``encode`` wrote, each value of its type in ``shape``. Raises Invalid for anything else."""
     refused = Invalid("The cursor does not belong to this list.", slug="invalid-cursor")
     try:
         padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
@@ -55,8 +55,7 @@ def decode(cursor: str, filters: Mapping[str, Any], shape: Sequence[type[str] | 
 
 def row_after(cursor: str | None, filters: Mapping[str, Any]) -> int | None:
     """Of a list whose sort key is one number: the row after which to go on; None for the first page. Raises Invalid."""
-    found: tuple[int | None] = decode(cursor, filters, (int,)) if cursor else (None,)
-    return found[0]
+    return int(decode(cursor, filters, (int,))[0]) if cursor else None
 
 
 def cursor_after(row: int | None, filters: Mapping[str, Any]) -> str | None:
@@ -65,8 +64,6 @@ def cursor_after(row: int | None, filters: Mapping[str, Any]) -> str | None:
 
 
 def _value(value: Any, kind: type[str] | type[int] | type[datetime]) -> Value:
-    if value is None:
-        return None
     if kind is datetime and isinstance(value, str):
         moment = datetime.fromisoformat(value)
         if moment.tzinfo is None:

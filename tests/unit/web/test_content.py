@@ -25,6 +25,13 @@ from holdfast.web.streaming import CutShort
 from tests.unit.web.asking import request
 
 BYTES = bytes(range(256)) * 10_000
+MANY = "9" * 20
+BEYOND_ALL_DATES = [
+    f"01 Jan {MANY} 00:00:00",
+    f"{MANY} Jan 2026 00:00:00",
+    f"01 Jan 2026 {MANY}:00:00",
+    f"01 Jan 2026 00:00:00 +{MANY}",
+]
 AT = datetime(2026, 11, 21, 14, 3, 0, 900_000, UTC)
 CONTENT = Content("data/u/0", len(BYTES), sha256(BYTES).hexdigest(), "image/png", "Größe.png", AT)
 TAG = CONTENT.etag
@@ -127,6 +134,8 @@ def test_no_header_asks_for_bytes_that_are_not_there(header: str, size: int) -> 
         ({"if-modified-since": "Sat, 21 Nov 2026 14:03:00 GMT"}, Plan(304)),
         ({"if-modified-since": "Sat, 21 Nov 2026 14:02:59 GMT"}, WHOLE),
         ({"if-modified-since": "yesterday"}, WHOLE),
+        *(({"if-modified-since": f"Mon, {date} GMT"}, WHOLE) for date in BEYOND_ALL_DATES),
+        *(({"if-unmodified-since": f"Mon, {date} GMT"}, WHOLE) for date in BEYOND_ALL_DATES),
         ({"if-match": TAG}, WHOLE),
         ({"if-match": "*"}, WHOLE),
         ({"if-match": f'"other",{TAG}', "range": "bytes=1-2"}, Plan(206, 1, 2)),

@@ -28,8 +28,12 @@ def test_a_cursor_comes_back_as_the_position_it_was_made_of() -> None:
     assert paging.decode(cursor, dict(reversed(FILTERS.items())), SHAPE) == (AT, 7, "image/png/größe")
 
 
-def test_a_position_may_hold_nulls() -> None:
-    assert paging.decode(paging.encode((None, 7, None), FILTERS), FILTERS, SHAPE) == (None, 7, None)
+@pytest.mark.parametrize("at", range(3))
+def test_a_position_that_lacks_a_value_is_refused(at: int) -> None:
+    position: list[Any] = [AT, 7, "a"]
+    position[at] = None
+    with pytest.raises(Invalid, match="does not belong"):
+        paging.decode(paging.encode(position, FILTERS), FILTERS, SHAPE)
 
 
 def test_a_cursor_used_with_other_filters_is_refused() -> None:
