@@ -43,9 +43,11 @@ class State(Protocol):
 @dataclass(frozen=True, slots=True)
 class Archive:
     """Out of default lists, still readable, and it takes no new files. ``by_own_date``: because its own archive date has passed, so
-    that this date and what counts from it stay as they were promised."""
+    that this date and what counts from it stay as they were promised. ``to_destroy``: as the first half of a deletion, which a hold
+    refuses before anything has changed."""
 
     by_own_date: bool = False
+    to_destroy: bool = False
     operation: ClassVar[str] = "archive"
 
 
@@ -102,6 +104,8 @@ def step(version: State, action: Action, now: datetime, undo_days: int) -> dict[
     """The columns that ``action`` changes, with their new values. ``undo_days`` is how long a destroyed version can be restored.
     Raises Conflict when the version's state does not allow it, Held."""
     match action:
+        case Archive(to_destroy=True) if version.held > 0:
+            raise Held("A legal hold covers the version.")
         case Archive(by_own_date):
             return _archive(version, now, by_own_date)
         case Destroy():

@@ -230,8 +230,8 @@ def shown(actor: Actor) -> tuple[ColumnElement[bool], ...]:
 
 
 def remove(services: Services, claims: Claims, file_id: str, given: str | None) -> None:
-    """Cancels an upload that is under way; archives and destroys the version that came of it, which can be restored as any other.
-    Blocks. Raises Unauthenticated, Forbidden, NotFound, Conflict, Held."""
+    """Cancels an upload that is under way; archives and destroys the version that came of it, which can be restored as any other,
+    and stays as it is if a hold covers it. Blocks. Raises Unauthenticated, Forbidden, NotFound, Conflict, Held."""
     with services.database.read() as connection:
         _, record = find(connection, claims, file_id, "destroy")
     check(record, given)
@@ -243,7 +243,7 @@ def remove(services: Services, claims: Claims, file_id: str, given: str | None) 
             raise Conflict("The upload is being finished. Try again in a moment.", slug="upload-complete")
         return
     if metadata["status"] == "active":
-        act(services, claims, metadata["asset_path"], metadata["version_id"], Archive())
+        act(services, claims, metadata["asset_path"], metadata["version_id"], Archive(to_destroy=True))
     if metadata["status"] != "destroyed":
         act(services, claims, metadata["asset_path"], metadata["version_id"], Destroy())
 
