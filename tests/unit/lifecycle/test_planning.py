@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -62,13 +62,36 @@ def obvious_date(one: Rule, v: Facts, action: Action) -> datetime | None:
     return v.active_since + field.after_days * DAY
 
 
+MEDIA_TYPES: dict[str, Callable[[str], bool]] = {
+    "image/png": lambda kind: kind == "image/png",
+    "text/plain": lambda kind: kind == "text/plain",
+    "image/*": lambda kind: kind.startswith("image/"),
+    "*/plain": lambda kind: kind.endswith("/plain"),
+}
+PATHS: dict[str, Callable[[str], bool]] = {
+    "image/**": lambda path: path.startswith("image/"),
+    "image/*": lambda path: False,
+    "image/*/a1": lambda path: path == "image/png/a1",
+    "*/png/a?": lambda path: path.endswith(("a0", "a1", "a2", "a3")),
+    "text/**": lambda path: path.startswith("text/"),
+}
+LARGER_THAN: dict[str | None, int] = {None: -1, "9": 9, "10": 10, "1Ki": 1024}
+"""Globs and quantities, and what they mean of the versions that there are here."""
+
+
 def obviously_matches(one: Rule, v: Facts) -> bool:
-    match = one.policy.spec.match
+    spec, match = one.policy.spec, one.policy.spec.match
+    if not spec.workspaces.all and v.workspace not in spec.workspaces.names:
+        return False
+    if match.paths and not any(PATHS[glob](v.asset_path) for glob in match.paths):
+        return False
+    if v.bytes <= LARGER_THAN[match.larger_than]:
+        return False
     if match.versions == "Current" and v.rank != 1:
         return False
     if match.versions == "Superseded" and v.rank == 1:
         return False
-    if match.media_types and v.content_type not in match.media_types:
+    if match.media_types and not any(MEDIA_TYPES[glob](v.content_type) for glob in match.media_types):
         return False
     return all(v.labels.get(name) == value for name, value in match.labels.items())
 
@@ -86,6 +109,7 @@ def obvious_plan(one: Rule, rivals: Sequence[Rule], action: Action, versions: Se
 
 
 days = st.integers(0, 4)
+names = st.sampled_from(["ada_space", "bob_space"])
 specs = st.fixed_dictionaries(
     {
         "archive": st.none() | st.fixed_dictionaries({"afterDays": days}),
@@ -93,10 +117,13 @@ specs = st.fixed_dictionaries(
         | st.fixed_dictionaries({"afterDays": st.integers(5, 8), "from": st.sampled_from(["Archive", "Upload"])}),
         "precedence": st.sampled_from(["AssetFirst", "PolicyFirst"]),
         "keepLast": st.integers(0, 2),
+        "workspaces": st.just({"all": True}) | st.lists(names, min_size=1, unique=True).map(lambda some: {"names": some}),
         "match": st.fixed_dictionaries(
             {
                 "versions": st.sampled_from(["Any", "Current", "Superseded"]),
-                "mediaTypes": st.sampled_from([[], ["image/png"], ["text/plain"]]),
+                "mediaTypes": st.just([]) | st.lists(st.sampled_from(list(MEDIA_TYPES)), max_size=2, unique=True),
+                "paths": st.just([]) | st.lists(st.sampled_from(list(PATHS)), max_size=2, unique=True),
+                "largerThan": st.sampled_from(list(LARGER_THAN)),
                 "labels": st.sampled_from([{}, {"project": "apollo"}]),
             }
         ),
@@ -107,7 +134,8 @@ specs = st.fixed_dictionaries(
 @st.composite
 def assets(draw: st.DrawFn) -> list[Facts]:
     found = []
-    for asset in range(draw(st.integers(0, 4))):
+    workspaces = sorted(draw(st.lists(names, max_size=4)))  # those of a workspace come together
+    for asset, workspace in enumerate(workspaces):
         count = draw(st.integers(1, 3))
         for rank, number in enumerate(range(count, 0, -1), 1):
             found.append(
@@ -122,6 +150,8 @@ def assets(draw: st.DrawFn) -> list[Facts]:
                     destroy_ttl=draw(st.none() | days),
                     content_type=draw(st.sampled_from(["image/png", "text/plain"])),
                     labels=draw(st.sampled_from([{}, {"project": "apollo"}])),
+                    workspace=workspace,
+                    bytes=draw(st.integers(9, 11)),
                 )
             )
     return found
@@ -137,7 +167,8 @@ def test_a_plan_is_what_the_obvious_model_says(
     assert list(made.ids) == obvious_plan(one, rivals, action, versions)
     assert made.due_items == len(made.ids) == sum(made.by.values())
     assert made.matched_items == sum(obviously_matches(one, v) for v in versions)
-    assert made.due_bytes == 10 * made.due_items
+    assert made.due_bytes == sum(v.bytes for v in versions if v.id in made.ids)
+    assert made.matched_bytes == sum(v.bytes for v in versions if obviously_matches(one, v))
     assert made.due_items + sum(made.excluded.values()) <= sum(
         obviously_matches(one, v) and v.status == FROM[action] for v in versions
     )
