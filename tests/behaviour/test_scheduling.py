@@ -58,6 +58,27 @@ def test_a_new_policy_is_previewed_at_once_and_a_changed_one_again(stack: Stack)
         assert statuses(at) == ["active", "active"]
 
 
+def test_a_preview_is_made_anew_once_a_day_and_the_newest_plan_is_told(stack: Stack) -> None:
+    with governed(stack, stack.user("ada")) as at:
+        upload(at.http)
+        at.apply(archive={"afterDays": 0}, schedule="@hourly", guard=GENEROUS)
+        look(at)
+        at.sweep("archive")
+        assert told(at)["archive"]["planned"]["items"] == 1, "the run's plan is newer"
+        upload(at.http, "another.txt", b"another")
+        upload(at.http, "third.txt", b"third")
+        at.apply(archive={"afterDays": 0}, mode="Preview")
+        look(at)
+        assert (told(at)["matched"]["items"], told(at)["archive"]["planned"]["items"]) == (3, 2), "the preview's is newer"
+        upload(at.http, "fourth.txt", b"fourth")
+        at.move(hours=22)
+        look(at)
+        assert told(at)["matched"]["items"] == 3
+        at.move(hours=2)
+        look(at)
+        assert (told(at)["matched"]["items"], told(at)["archive"]["planned"]["items"]) == (4, 3)
+
+
 def test_each_time_of_the_schedule_is_served_once_and_a_missed_one_is_made_up_for(stack: Stack) -> None:
     with governed(stack, stack.user("ada")) as at:
         upload(at.http)
@@ -132,7 +153,14 @@ def test_a_tripped_guard_is_told_and_an_approved_plan_goes_on_without_waiting_fo
         at.move(hours=1)
         assert look(at) == 1
         assert (statuses(at), conditions(at)["GuardTripped"]) == (["active"], "True")
+        assert told(at)["reasons"] == ["1 of 1 versions, and maxItems is 0."]
         [waiting] = told(at)["waiting"]
+        at.apply(**{**spec, "guard": {"maxItems": 0, "maxPercent": 50}})
+        look(at)
+        assert ("waiting" not in told(at), conditions(at)["GuardTripped"]) == (True, "False"), "it is of an earlier spec"
+        at.sweep("archive")
+        [waiting] = told(at)["waiting"]
+        spec["guard"]["maxPercent"] = 50
         at.apply(**spec, annotations={"holdfast.dev/approve-plan": waiting["digest"]})
         assert look(at) == 1
         assert (statuses(at), conditions(at)["GuardTripped"]) == (["archived"], "False")
@@ -148,7 +176,19 @@ def test_policies_that_disagree_are_told_of(stack: Stack) -> None:
         at.move(hours=1)
         assert look(at) == 2
         assert (statuses(at), conditions(at)["Conflicting"]) == (["active"], "True")
-        assert told(at)["conflicts"] == [{"policy": "default/slow", "action": "archive", "items": 1}]
+        own = {"policy": "default/slow", "action": "archive", "items": 1}
+        other = {**own, "reportedBy": "other"}
+        assert told(at)["conflicts"] == [own, other], "both runs found it"
+        at.apply("fast", archive={"afterDays": 1}, schedule="@yearly")
+        look(at)
+        assert "conflicts" not in told(at, "fast")
+        at.move(hours=1)
+        look(at)
+        found = {one["policy"]: one.get("reportedBy") for one in told(at, "fast")["conflicts"]}
+        assert found == {"default/one": "other", "default/slow": "other"}, "it has had no run of its own yet"
+        at.apply("slow", archive={"afterDays": 9}, mode="Preview")
+        look(at)
+        assert [one["policy"] for one in told(at)["conflicts"]] == ["default/fast"], "what is not enforced disagrees with nobody"
 
 
 def test_suspended_deleted_and_unreadable_policies_do_nothing(stack: Stack, caplog: pytest.LogCaptureFixture) -> None:

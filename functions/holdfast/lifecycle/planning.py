@@ -12,7 +12,7 @@ import hashlib
 import json
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -122,6 +122,11 @@ def tripped(guard: Guard, made: Plan) -> dict[str, Any] | None:
     return None
 
 
+def breach(broken: Mapping[str, Any]) -> str:
+    """What ``tripped`` found, in a sentence."""
+    return f"{broken.get('items')} of {broken.get('matched')} versions, and {broken.get('limit')} is {broken.get('allowed')}."
+
+
 def _heading(rule: Rule, action: Action, as_of: datetime) -> bytes:
     spec = dump(rule.policy)["spec"]
     told = {"policy": rule.key, "spec": {name: part for name, part in spec.items() if name not in _MANNER}, "action": str(action)}
@@ -155,5 +160,8 @@ def _add(made: Plan, version: Facts, decision: Decision) -> None:
 def _dispute(made: Plan, rule: Rule, rules: Sequence[Rule], version: Facts) -> None:
     mine = rule.opinion(version, made.action)
     for other in rules[1:]:
-        if other.acts(made.action) and other.matches(version) and (theirs := other.opinion(version, made.action)) is not None:
-            made.conflicts[other.key] += mine is not None and theirs.at != mine.at
+        if not other.acts(made.action) or not other.matches(version):
+            continue
+        theirs = other.opinion(version, made.action)
+        if mine is not None and theirs is not None and theirs.at != mine.at:
+            made.conflicts[other.key] += 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from holdfast.lifecycle.planning import HELD, Plan
+from holdfast.lifecycle.planning import HELD, Plan, breach
 from holdfast.lifecycle.sweeping import Outcome
 from holdfast.policies.report import Amount, Report, State
 from holdfast.policies.words import Action
@@ -60,19 +60,14 @@ def sentence(outcome: Outcome, policy: str, action: Action) -> str:
             return "The plan is another one by now: nothing was done."
         case _:
             approve = f"holdfast policy approve {policy} {_digest(outcome.plan)}"
-            return f"Nothing was done: {_tripped(outcome)} To approve this plan: {approve}"
+            return f"Nothing was done: {breach(outcome.guard or {})} To approve this plan: {approve}"
 
 
 def _digest(plan: Plan | None) -> str:
     return "" if plan is None else plan.digest
 
 
-def _tripped(outcome: Outcome) -> str:
-    guard = outcome.guard or {}
-    return f"{guard.get('items')} of {guard.get('matched')} versions, and {guard.get('limit')} is {guard.get('allowed')}."
-
-
 def _reasons(outcome: Outcome) -> list[str]:
     if outcome.state == "guarded":
-        return [_tripped(outcome)]
+        return [breach(outcome.guard or {})]
     return ["The plan is another one by now."] if outcome.state == "changed" else []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -146,3 +146,11 @@ def latest(connection: Connection, policy: str, action: Action) -> Row[Any] | No
     """The policy's newest run of an action."""
     found = select(t).where(t.c.policy == policy, t.c.action == str(action)).order_by(t.c.id.desc()).limit(1)
     return connection.execute(found).first()
+
+
+def latest_of(connection: Connection, keys: Collection[str]) -> Sequence[Row[Any]]:
+    """The newest run of each action of the policies with these keys."""
+    if not keys:
+        return ()
+    newest = select(func.max(t.c.id)).where(t.c.policy.in_(keys)).group_by(t.c.policy, t.c.action)
+    return connection.execute(select(t).where(t.c.id.in_(newest)).order_by(t.c.id)).all()

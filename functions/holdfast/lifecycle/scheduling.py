@@ -36,6 +36,8 @@ log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 5.0
 """Between two looks at the folder and the clock."""
+PREVIEW_HOURS = 23
+"""Age at which a preview is made anew, as the operator does by default."""
 MOUNT_SECONDS = 300
 """Longer than a kubelet takes to bring a changed ConfigMap to those who have mounted it."""
 
@@ -135,17 +137,22 @@ def _served(services: Services, policy: AssetPolicy) -> dict[Action, Served]:
 
 
 def _keep_previewed(services: Services, policy: AssetPolicy, known: Mapping[str, AssetPolicy]) -> None:
-    """A new or changed policy is planned at once, so that what it matches is known."""
+    """A new or changed policy is planned at once, and any once a day, so that what it matches is known."""
     p = policies.c
     with services.database.read() as connection:
         mine = (p.namespace == policy.metadata.namespace, p.name == policy.metadata.name)
         row = connection.execute(select(p.generation, p.preview).where(*mine)).first()
-    if row is None or (row.preview or {}).get("generation") == row.generation:
+    now = services.clock()
+    if row is None or _is_fresh(row.preview or {}, row.generation, now - timedelta(hours=PREVIEW_HOURS)):
         return
-    rule, now = Rule(policy), services.clock()
+    rule = Rule(policy)
     rivals = rivals_of(folder.Folder(known, {}), policy.key)
     plans: dict[str, Any] = {}
     for action in Action:
         if rule.acts(action):
             plans[str(action)] = planned(services, rule, rivals, action, now).summary()
     telling.note_preview(services.database, policy, {"generation": row.generation, "at": isoformat(now), "plans": plans})
+
+
+def _is_fresh(preview: Mapping[str, Any], generation: int, oldest: datetime) -> bool:
+    return preview.get("generation") == generation and datetime.fromisoformat(preview["at"]) > oldest

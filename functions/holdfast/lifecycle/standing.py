@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,9 @@ from sqlalchemy import Row, select
 
 from holdfast.database.tables import policies
 from holdfast.lifecycle import runs
+from holdfast.lifecycle.planning import breach
 from holdfast.lifecycle.sweeping import below_floors
+from holdfast.policies import inforce
 from holdfast.policies.conditions import Since, conditions, conflicting, enforcing, guard, ready
 from holdfast.policies.model import AssetPolicy
 from holdfast.policies.report import Amount, State
@@ -22,15 +25,18 @@ if TYPE_CHECKING:
     from holdfast.services import Services
 
 _ENDED = {"done": State.DONE, "approved": State.GUARDED, "guarded": State.GUARDED, "stopped": State.STOPPED}
-_MOST_REASONS, _MOST_CONFLICTS = 5, 10
+_MOST_CONFLICTS = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the registry has of a policy: its own row, if it was told of it yet, and the newest run of each action."""
+    """What the registry has of a policy: its own row, if it was told of it yet, and the newest run of each action. ``others``: the
+    conflicts with it that the newest runs of other enforcing policies found. ``enforcing``: the keys of those policies."""
 
     row: Row[Any] | None
     latest: dict[Action, Row[Any]]
+    others: Sequence[Conflict] = ()
+    enforcing: Collection[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +53,11 @@ class Standing:
     def row(self) -> dict[str, Any]:
         """As a list shows it."""
         last, matched = self.whole.last_run, self.whole.matched
+        [ready_] = [one.status for one in self.whole.conditions if one.type is ConditionType.READY]
         return {
             "namespace": self.policy.metadata.namespace,
             "name": self.policy.metadata.name,
+            "ready": ready_,
             "mode": "Suspended" if self.policy.spec.suspend else str(self.policy.spec.mode),
             "matched": None if matched is None else matched.items,
             "last_run": None if last is None else f"{last.action} {last.state} {last.time:%Y-%m-%d %H:%M:%S}",
@@ -65,8 +73,11 @@ def standing(services: Services, policy: AssetPolicy) -> Standing:
             select(policies).where(p.namespace == policy.metadata.namespace, p.name == policy.metadata.name)
         ).first()
         newest = {action: runs.latest(connection, policy.key, action) for action in Action}
+        rivals = {rule.key for rule in inforce.enforcing(connection)} - {policy.key}
+        others = [one for run in runs.latest_of(connection, rivals) for one in _conflicts(run, policy.key)]
     latest = {action: run for action, run in newest.items() if run is not None}
-    return Standing(policy, status_of(policy, Known(row, latest), below_floors(services, policy), services.clock()))
+    known = Known(row, latest, others, rivals)
+    return Standing(policy, status_of(policy, known, below_floors(services, policy), services.clock()))
 
 
 def status_of(policy: AssetPolicy, known: Known, below: str | None, now: datetime) -> Status:
@@ -75,7 +86,11 @@ def status_of(policy: AssetPolicy, known: Known, below: str | None, now: datetim
     generation = 1 if known.row is None else known.row.generation
     ended = [run for run in known.latest.values() if run.finished_at is not None]
     last = max(ended, key=lambda run: run.id, default=None)
-    waiting = [_waiting(action, run) for action, run in known.latest.items() if run.state == "guarded" and policy.enforcing]
+    waiting = [
+        _waiting(action, run)
+        for action, run in known.latest.items()
+        if run.state == "guarded" and run.generation == generation and policy.enforcing
+    ]
     actions: dict[Action, ActionStatus] = {}
     problem: tuple[str, str] | None = None if below is None else ("BelowFloor", below)
     for action, part in ((Action.ARCHIVE, policy.spec.archive), (Action.DESTROY, policy.spec.destroy)):
@@ -88,14 +103,17 @@ def status_of(policy: AssetPolicy, known: Known, below: str | None, now: datetim
             problem = ("InvalidSchedule", str(error))
             continue
         actions[action] = ActionStatus(cron_job="", schedule=expression, next_run=at, **_planned(known, action))
-    conflicts = [
+    own = [
         Conflict(policy=key, action=action, items=count)
         for action, run in known.latest.items()
         for key, count in (run.plan or {}).get("conflicts", {}).items()
-        if policy.enforcing
-    ][:_MOST_CONFLICTS]
-    previews = (known.row.preview if known.row is not None else None) or {}
-    matched = next((Amount(**summary["matched"]) for summary in previews.get("plans", {}).values()), None)
+        if key in known.enforcing
+    ]
+    others = sorted(known.others, key=lambda one: (-one.items, one.policy, one.action))[:_MOST_CONFLICTS]
+    conflicts = [*own, *others] if policy.enforcing else []
+    plans = [plan for action in Action if (plan := _newest_plan(known, action)) is not None]
+    newest = max(plans, key=lambda plan: plan.time, default=None)
+    matched = None if newest is None else Amount(**newest.summary["matched"])
     coming = [one.next_run for one in actions.values() if one.next_run is not None]
     archived, destroyed = known.latest.get(Action.ARCHIVE), known.latest.get(Action.DESTROY)
     status = Status(
@@ -109,7 +127,7 @@ def status_of(policy: AssetPolicy, known: Known, below: str | None, now: datetim
         destroyed=None if destroyed is None else destroyed.item_count,
         waiting=waiting,
         conflicts=conflicts,
-        reasons=[str(last.error)[:256]] if last is not None and last.error else [],
+        reasons=[] if last is None else _reasons(last),
     )
     approve = f"holdfast policy approve {policy.key} {' '.join(one.digest for one in waiting)}"
     aspects = [
@@ -128,15 +146,42 @@ def _since(known: Known, changed: datetime) -> Since:
     return lambda kind, holds: newest if holds and kind in found_by_runs else changed
 
 
-def _planned(known: Known, action: Action) -> dict[str, Any]:
-    """What the newest plan found, be it a run's or a preview's, with the generation and the time that it is of."""
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """A plan's summary, with the generation and the time that it is of."""
+
+    summary: Mapping[str, Any]
+    generation: int
+    time: datetime
+
+
+def _newest_plan(known: Known, action: Action) -> _Plan | None:
+    """Be it a run's or a preview's."""
     run, previews = known.latest.get(action), (known.row.preview if known.row is not None else None) or {}
-    if run is not None and run.plan is not None:
-        return {"planned": Amount(**run.plan["due"]), "planned_generation": run.generation, "planned_time": run.started_at}
+    found = [] if run is None or run.plan is None else [_Plan(run.plan, run.generation, run.started_at)]
     summary = previews.get("plans", {}).get(str(action))
-    if summary is None:
+    if summary is not None:
+        found.append(_Plan(summary, previews["generation"], datetime.fromisoformat(previews["at"])))
+    return max(found, key=lambda plan: plan.time, default=None)
+
+
+def _planned(known: Known, action: Action) -> dict[str, Any]:
+    plan = _newest_plan(known, action)
+    if plan is None:
         return {}
-    return {"planned": Amount(**summary["due"]), "planned_generation": previews["generation"], "planned_time": previews["at"]}
+    return {"planned": Amount(**plan.summary["due"]), "planned_generation": plan.generation, "planned_time": plan.time}
+
+
+def _conflicts(run: Row[Any], key: str) -> list[Conflict]:
+    """With the policy of that key, as a run of another one found them."""
+    items = (run.plan or {}).get("conflicts", {}).get(key, 0)
+    return [Conflict(policy=run.policy, action=Action(run.action), items=items, reported_by="other")] if items else []
+
+
+def _reasons(run: Row[Any]) -> list[str]:
+    if run.state == "guarded" and run.guard:
+        return [breach(run.guard)]
+    return [str(run.error)[:256]] if run.error else []
 
 
 def _waiting(action: Action, run: Row[Any]) -> WaitingPlan:
