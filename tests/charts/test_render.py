@@ -225,6 +225,16 @@ def test_the_operator_has_the_rights_of_the_example_which_a_test_runs_it_with() 
             assert found[part] == wanted[part], kind
 
 
+def test_the_floors_are_the_operators_and_those_of_the_jobs_that_it_makes() -> None:
+    floors = {"minUndoDays": "3", "maxPercent": "40", "minAfterDays": "2"}
+    deployments = of_kind(render(**{f"operator__floors__{name}": value for name, value in floors.items()}), "Deployment")
+    [container] = deployments["holdfast-operator"]["spec"]["template"]["spec"]["containers"]
+    env = {one["name"]: one.get("value") for one in container["env"]}
+    of_jobs = json.loads(env["HOLDFAST_OPERATOR_ENV"])
+    for name, variable in (("minUndoDays", "MIN_UNDO_DAYS"), ("maxPercent", "MAX_PERCENT"), ("minAfterDays", "MIN_AFTER_DAYS")):
+        assert env[f"HOLDFAST_OPERATOR_{variable}"] == of_jobs[f"HOLDFAST_POLICY_{variable}"] == floors[name], name
+
+
 def test_an_operator_that_is_not_clusterwide_has_rights_where_it_looks_and_nowhere_else() -> None:
     everywhere, here = (
         render(operator__namespaces='{"team-a": ["ada_space"]}', operator__clusterwide=one) for one in ("true", "false")
