@@ -46,9 +46,9 @@ class Helm:
         text = subprocess.run([self._path, *arguments], check=True, capture_output=True, text=True, input=given).stdout
         return [one for one in yaml.load_all(text, yaml.CSafeLoader) if one]
 
-    def objects(self, chart: Path, values: dict[str, Any]) -> list[dict[str, Any]]:
+    def objects(self, chart: Path, values: dict[str, Any], *, upgrade: bool = False) -> list[dict[str, Any]]:
         """What a chart renders with these values. Raises as `template`."""
-        return self.template(chart, "--values", "-", given=yaml.safe_dump(values))
+        return self.template(chart, "--values", "-", *(["--is-upgrade"] if upgrade else []), given=yaml.safe_dump(values))
 
     def refusal(self, chart: Path, values: dict[str, Any]) -> str:
         """Why it does not render."""

@@ -72,3 +72,9 @@ metadata:
   labels: {{- include "holdfast.labels" . | nindent 4 }}
 automountServiceAccountToken: false
 {{- end -}}
+
+{{/* The name of a Job that is no hook: another spec is another Job, since Kubernetes lets nobody change the pods of one that is there. Its
+     pods have the labels of the selector alone, so that a chart of another version leaves it as it is. Arguments: name, spec (as text). */}}
+{{- define "holdfast.job" -}}
+{{ .name }}-{{ .spec | sha256sum | trunc 8 }}
+{{- end -}}
