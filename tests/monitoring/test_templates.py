@@ -92,6 +92,14 @@ def test_every_component_is_read_at_a_port_that_it_has(everything: list[dict[str
         assert monitor["spec"]["endpoints"][0]["port"] in {port["name"] for port in service["spec"]["ports"]}
 
 
+def test_qdrant_is_read_with_the_key_that_it_asks_for(everything: list[dict[str, Any]]) -> None:
+    endpoints = {name: one["spec"]["podMetricsEndpoints"][0] for name, one in named(everything, "PodMonitor").items()}
+    asked = {name: one["authorization"] for name, one in endpoints.items() if "authorization" in one}
+    [container] = pods(everything)["qdrant"]["spec"]["containers"]
+    [key] = [one["valueFrom"]["secretKeyRef"] for one in container["env"] if one["name"] == "QDRANT__SERVICE__API_KEY"]
+    assert asked == {"holdfast-qdrant": {"type": "Bearer", "credentials": key}}
+
+
 def test_every_label_by_which_the_rules_ask_is_given_by_the_monitors(everything: list[dict[str, Any]]) -> None:
     objects = everything
     for one in named(objects, "ServiceMonitor", "PodMonitor").values():
