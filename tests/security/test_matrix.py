@@ -6,6 +6,7 @@ and manages the shared users) and from what each route is for. It is what the co
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
@@ -190,7 +191,14 @@ def resumable(method: str, *, begun: bool = True, override: bool = False) -> Ask
     return ask
 
 
+def no_method(method: str, path: str) -> Ask:
+    """Of tus, which only a method that overrides it could make one."""
+    return lambda http, _, who: http.request(method, path, headers={**who, "Tus-Resumable": "1.0.0"})
+
+
 INIT = "/api/v1/file/upload/init/"
+OTHER_SPELLING = re.compile("/api/v1/|/uploads.*/$")
+"""A path with or without its slash at the end, where it is not declared."""
 
 
 def the_quarantined(method: str, step: str = "") -> Ask:
@@ -334,6 +342,14 @@ RIGHTS = [
         Right("POST", "/uploads/{upload_id}", "upload", done, 403, resumable(meant, override=True), meant, done=done)
         for meant, done in (("HEAD", 200), ("PATCH", 204), ("DELETE", 204))
     ),
+    *(
+        Right(method, "/uploads", "everybody", 405, 405, no_method(method, "/uploads"), done=405)
+        for method in ("GET", "HEAD", "PUT", "PATCH", "DELETE")
+    ),
+    *(
+        Right(method, "/uploads/{upload_id}", "everybody", 405, 405, no_method(method, f"/uploads/{'0' * 32}"), done=405)
+        for method in ("GET", "PUT")
+    ),
 ]
 
 
@@ -344,8 +360,8 @@ def routes() -> Iterator[tuple[str, str]]:
             assert isinstance(route, (APIRoute, Route)), f"{name} mounts something that the matrix cannot see: {route}"
             declared = isinstance(route, APIRoute)
             for method in route.methods or ():
-                if declared and not route.include_in_schema and route.path.startswith("/api/v1/"):
-                    continue  # another spelling of one that is declared
+                if declared and not route.include_in_schema and OTHER_SPELLING.match(route.path):
+                    continue  # of one that is declared
                 if declared or method != "HEAD":  # which the framework adds to its own routes
                     yield method, route.path.replace(":path}", "}")
 

@@ -9,10 +9,13 @@ import zlib
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from typing import Any
 
 import httpx
 import pytest
 
+from holdfast.storage.objects import StoreUnavailable
+from holdfast.uploads import tus
 from tests.asgi import Http
 from tests.stacks import SQLITE, Stack
 from tests.uploads.speaking import (
@@ -71,6 +74,44 @@ def test_tus_resumable_is_in_responses_that_refuse(http: Http, stack: Stack) -> 
         assert reply.headers["tus-resumable"] == "1.0.0"
 
 
+def test_tus_resumable_is_in_the_response_to_a_method_that_means_nothing(http: Http) -> None:
+    item = create(http, 1)
+    meaningless = {"/uploads": ["GET", "HEAD", "PUT", "PATCH", "DELETE"], item: ["GET", "PUT"]}
+    for path, methods in meaningless.items():
+        for method in methods:
+            for spelling in (path, f"{path}/"):
+                reply = http.request(method, spelling, headers=VERSION)
+                assert (reply.status_code, reply.headers["tus-resumable"]) == (405, "1.0.0"), (method, spelling)
+                assert method not in reply.headers["allow"].split(", ")
+    assert offset_of(http, item) == 0
+
+
+def test_tus_resumable_is_in_the_response_to_an_error_that_nobody_thought_of(http: Http, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = create(http, 1)
+
+    def broken(*_: Any) -> None:
+        raise ZeroDivisionError("a secret of ours")
+
+    monkeypatch.setattr(tus, "look", broken)
+    monkeypatch.setattr(tus, "prepare", broken)
+    for reply in (head(http, path), patch(http, path, 0, b"x")):
+        assert (reply.status_code, reply.headers["tus-resumable"]) == (500, "1.0.0")
+        assert reply.headers["content-type"] == "application/problem+json"
+        assert "secret" not in reply.text
+
+
+def test_both_spellings_of_a_path_are_answered_without_a_redirect(http: Http) -> None:
+    reply = http.post("/uploads/", headers={**VERSION, "Upload-Length": "3"})
+    path = f"{path_of(reply)}/"
+
+    assert http.request("OPTIONS", "/uploads/").status_code == http.request("OPTIONS", path).status_code == 204
+    assert patch(http, path, 0, b"ab").status_code == 204
+    assert offset_of(http, path) == 2
+    overridden = http.post(path, headers={**BYTES, "X-HTTP-Method-Override": "PATCH", "Upload-Offset": "2"}, content=b"c")
+    assert content_of(http, overridden) == b"abc"
+    assert http.request("DELETE", path, headers=VERSION).status_code == 204
+
+
 @pytest.mark.parametrize("version", ["0.2.2", "1.0.1", "2.0.0", "1", "", None])
 @pytest.mark.parametrize("kind", ["create", "head", "patch", "override", "delete"])
 def test_another_version_is_412_with_tus_version_and_is_not_processed(
@@ -123,6 +164,20 @@ def test_the_method_override_wins_over_the_method(http: Http) -> None:
 
     assert reply.status_code == 200
     assert offset_of(http, path) == 0
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "PATCH", "DELETE", "POST", "OPTIONS"])
+def test_the_actual_method_is_ignored_when_it_is_overridden(http: Http, stack: Stack, method: str) -> None:
+    path = create(http, 5)
+    said = {**BYTES, "X-HTTP-Method-Override": "PATCH", "Upload-Offset": "0"}
+
+    assert http.request(method, path, headers=said, content=b"12").status_code == 204
+    assert offset_of(http, path) == 2
+    told = {**VERSION, "X-HTTP-Method-Override": "POST", "Upload-Length": "5"}
+    assert offset_of(http, path_of(http.request(method, "/uploads", headers=told))) == 0
+    with stack.client() as nobody:
+        assert nobody.request(method, path, headers={**said, "Upload-Offset": "2"}, content=b"3").status_code == 401
+    assert offset_of(http, path) == 2
 
 
 # Core protocol: requests
@@ -368,6 +423,14 @@ def test_creation_with_upload_says_the_offset(http: Http) -> None:
     assert content_of(http, patch(http, path_of(reply), 3, b"de")) == b"abcde"
 
 
+def test_creation_with_upload_says_the_offset_when_the_length_is_deferred(http: Http) -> None:
+    reply = http.post("/uploads", headers={**BYTES, "Upload-Defer-Length": "1"}, content=b"abc")
+
+    assert (reply.status_code, reply.headers["upload-offset"]) == (201, "3")
+    assert head(http, path_of(reply)).headers["upload-defer-length"] == "1"
+    assert content_of(http, patch(http, path_of(reply), 3, b"de", **{"Upload-Length": "5"})) == b"abcde"
+
+
 def test_creation_with_all_of_the_upload_completes_it(http: Http) -> None:
     reply = http.post("/uploads", headers={**BYTES, "Upload-Length": "5"}, content=b"abcde")
 
@@ -399,9 +462,12 @@ def test_upload_expires_is_in_every_patch_and_in_the_creation(stack: Stack) -> N
     with stack.client(stack.user("ada"), stack.services(upload_expiry=3600)) as http:
         before = datetime.now(UTC).replace(microsecond=0)
         created = http.post("/uploads", headers={**VERSION, "Upload-Length": "3"})
-        patched = patch(http, path_of(created), 0, b"a")
+        patched = [patch(http, path_of(created), offset, content) for offset, content in ((0, b"a"), (1, b"b"), (2, b""))]
+        part = create(http, 2, **{"Upload-Concat": "partial"})
+        patched += [patch(http, part, offset, b"x") for offset in (0, 1)]  # the last leaves it open for its final one
 
-        for reply in (created, patched):
+        assert [reply.headers["upload-offset"] for reply in patched] == ["1", "2", "2", "1", "2"]
+        for reply in (created, *patched):
             assert timedelta(hours=1) <= expires(reply) - before <= timedelta(hours=1, minutes=5)
 
 
@@ -528,6 +594,15 @@ def partial(http: Http, content: bytes, length: int | None = None) -> str:
     return path
 
 
+def about(http: Http, path: str) -> dict[str, str]:
+    """What its HEAD says."""
+    return {name: value for name, value in head(http, path).headers.items() if name != "x-request-id"}
+
+
+def away(*_: Any, **__: Any) -> None:
+    raise StoreUnavailable
+
+
 def final(http: Http, *partials: str, **headers: str) -> httpx.Response:
     urls = " ".join(partials)
     return http.post("/uploads", headers={**VERSION, "Upload-Concat": f"final;{urls}", **headers})
@@ -590,6 +665,38 @@ def test_a_patch_against_a_final_upload_is_403_and_changes_nothing(http: Http) -
         assert patch(http, path_of(done), offset, b"x").status_code == 403
     assert final(http, first).status_code in (201, 410)
     assert content_of(http, done) == b"hello"
+
+
+def test_a_patch_against_a_final_upload_that_is_not_finished_is_403_and_leaves_its_partial_ones(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    services = stack.services()
+    with stack.client(stack.user("ada"), services) as http:
+        partials = partial(http, b"hello"), partial(http, b" world")
+        with monkeypatch.context() as patched:
+            for name in ("writer", "part"):
+                patched.setattr(services.objects, name, away)
+            done = path_of(final(http, *partials))
+            before = [about(http, path) for path in partials]
+            for offset in (0, 5, 11):
+                assert patch(http, done, offset, b"x").status_code == 403
+            assert [about(http, path) for path in partials] == before
+            assert [found["upload-offset"] for found in before] == ["5", "6"]
+
+
+def test_head_of_a_final_upload_that_is_not_finished_has_its_length_and_no_offset(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    services = stack.services()
+    with stack.client(stack.user("ada"), services) as http:
+        partials = partial(http, b"hello"), partial(http, b" world")
+        with monkeypatch.context() as patched:
+            for name in ("writer", "part"):
+                patched.setattr(services.objects, name, away)
+            told = head(http, path_of(final(http, *partials)))
+        assert (told.status_code, told.headers["upload-length"]) == (200, "11")
+        assert told.headers["upload-concat"] == f"final;{' '.join(partials)}"
+        assert not {"upload-offset", "holdfast-version-id"} & set(told.headers)
 
 
 def test_a_final_upload_of_unfinished_ones_is_refused(http: Http) -> None:

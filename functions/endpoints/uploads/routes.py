@@ -15,7 +15,7 @@ from email.utils import format_datetime
 from typing import Annotated, Any
 from urllib.parse import quote
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 from sqlalchemy import Row
 from starlette.requests import Request
 from starlette.responses import Response
@@ -30,15 +30,20 @@ from holdfast.media import kind
 from holdfast.uploads import concatenation, outcome, sequential, sessions, tus
 from holdfast.uploads.sessions import Opening
 from holdfast.web.auth import claims
-from holdfast.web.described import SecuredRouter
+from holdfast.web.described import BothSpellings, SecuredRouter
 from holdfast.web.origin import base_url
 
 EXTENSIONS = "creation,creation-with-upload,creation-defer-length,expiration,checksum,termination,concatenation"
 IDLE_SECONDS = 60.0
 """A body of which nothing comes for so long has ended; what came is kept."""
 
-router = SecuredRouter(route_class=TusRoute)
-_public = APIRouter(route_class=TusRoute)
+
+class _Secured(BothSpellings, SecuredRouter):
+    pass
+
+
+router = _Secured(route_class=TusRoute)
+_public = BothSpellings(route_class=TusRoute)
 
 UploadId = Annotated[str, Path(min_length=1, max_length=64, description="As the upload's Location has it.")]
 
@@ -83,6 +88,17 @@ async def upload_options(request: Request, upload_id: UploadId) -> Response:
     return await answered(_ITEM, request, upload_id)
 
 
+async def uploads_other(request: Request) -> Response:
+    """A method that means nothing here, unless X-HTTP-Method-Override names another."""
+    return await answered(_ROOT, request)
+
+
+async def upload_other(request: Request, upload_id: UploadId) -> Response:
+    return await answered(_ITEM, request, upload_id)
+
+
+_public.add_api_route("/uploads", uploads_other, methods=["GET", "HEAD", "PUT", "PATCH", "DELETE"], include_in_schema=False)
+_public.add_api_route("/uploads/{upload_id}", upload_other, methods=["GET", "PUT"], include_in_schema=False)
 router.include_router(_public)
 
 

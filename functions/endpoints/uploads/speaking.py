@@ -73,6 +73,8 @@ class TusRoute(APIRoute):
                 reply = _refused(problems.invalid(error.errors()))
             except ClientDisconnect:
                 reply = _refused(errors.Malformed("The request ended before its body did.", slug="incomplete-body"))
+            except Exception as error:  # whose reply has to name the version like any other
+                reply = problems.response(problems.unexpected(error))
             reply.headers["Tus-Resumable"] = VERSION
             reply.headers["Cache-Control"] = "no-store"
             return reply

@@ -44,6 +44,16 @@ class SecuredRouter(APIRouter):
         super().add_api_route(path, endpoint, openapi_extra=extra, **options)
 
 
+class BothSpellings(APIRouter):
+    """Answers at each of its paths with and without a slash at the end: a redirect would lose the body. The document has the
+    spelling that is declared."""
+
+    def add_api_route(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        super().add_api_route(path, endpoint, **options)
+        other = path.removesuffix("/") if path.endswith("/") else f"{path}/"
+        super().add_api_route(other, endpoint, **{**options, "include_in_schema": False, "operation_id": None})
+
+
 def secured_router() -> APIRouter:
     """A router all of whose operations say that they need a token. They ask for it with ``holdfast.web.auth.claims``."""
     return SecuredRouter()

@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 
 from holdfast import errors
 from holdfast.web import problems
-from holdfast.web.described import SecuredRouter, gives
+from holdfast.web.described import BothSpellings, SecuredRouter, gives
 
 _NO_STORE = {"Cache-Control": "no-store"}
 
@@ -60,8 +60,5 @@ def enveloped_router() -> APIRouter:
     return _Enveloped(route_class=EnvelopeRoute)
 
 
-class _Enveloped(SecuredRouter):
-    def add_api_route(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
-        super().add_api_route(path, endpoint, **options)
-        other = path.removesuffix("/") if path.endswith("/") else f"{path}/"
-        super().add_api_route(other, endpoint, **{**options, "include_in_schema": False, "operation_id": None})
+class _Enveloped(BothSpellings, SecuredRouter):
+    pass

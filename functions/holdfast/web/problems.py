@@ -96,5 +96,10 @@ async def _disconnect(_request: Request, _error: Exception) -> Response:
 
 
 async def _unexpected(_request: Request, error: Exception) -> Response:
+    return response(unexpected(error))
+
+
+def unexpected(error: Exception) -> errors.Problem:
+    """All that a client is told of an error that nobody thought of; the rest goes to the log."""
     log.error("unexpected", exc_info=error)
-    return response(errors.Problem("Something went wrong on our side. The request id in the reply's header finds it in the logs."))
+    return errors.Problem("Something went wrong on our side. The request id in the reply's header finds it in the logs.")
