@@ -1,22 +1,31 @@
-"""The faults of references 003 and 001, by their numbers: none of them is here. Those of scanning are tested with it."""
+"""The faults of references 003 and 001, by their numbers: none of them is here. That of the images is tested with the chart."""
 
 from __future__ import annotations
 
 import json
+import re
+import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
+import httpx
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import Connection, func, select
 
 from holdfast.background import settle
 from holdfast.clock import system
 from holdfast.database import tables as t
 from holdfast.services import Services
 from holdfast.storage.objects import StoreUnavailable
-from holdfast.uploads import chunks
+from holdfast.uploads import chunks, completing
 from tests.asgi import Http
+from tests.behaviour.moments import bearer
+from tests.behaviour.test_quarantine import listed, scanned
+from tests.contract.test_scanning import answering
+from tests.security.tenants import in_chunks
+from tests.servers.clamd import MALWARE, Clamd
 from tests.stacks import SQL, SQLITE, Stack
 from tests.uploads.test_chunks import begin, complete, content_of, data, left_over, send, upload
 from tests.waiting import until
@@ -118,6 +127,86 @@ def test_fault_003_05_complete_twice_is_one_version_and_a_chunk_afterwards_chang
 
 
 @EMBEDDED
+def test_fault_003_06_what_is_more_than_is_scanned_is_not_clean(stack: Stack, clamd: Clamd) -> None:
+    ada = stack.user("ada")
+    with scanned(stack, ada, clamd, scan_max_bytes=10) as http:
+        assert in_chunks(http, bearer(ada.token), b"x" * 10).status_code == 200
+        refused = in_chunks(http, bearer(ada.token), b"x" * 11)
+        assert (refused.status_code, refused.json()["type"].rpartition("/")[2]) == (422, "not-scannable")
+        assert [one["size"] for one in http.get("/assets").json()["items"]] == [10]
+
+
+@EMBEDDED
+def test_fault_003_06_what_the_scanner_stumbles_over_is_not_clean(stack: Stack) -> None:
+    """Its word for that is no verdict: what it was asked about is kept, and nobody reads it."""
+
+    def stumble(connection: socket.socket) -> None:
+        while b"\0\0\0\0" not in connection.recv(1 << 16):
+            pass
+        connection.sendall(b"stream: Can't allocate memory ERROR\0")
+
+    ada = stack.user("ada")
+    with answering(stumble) as address, stack.client(ada, stack.services(scan="clamd", clamd=address)) as http:
+        refused = in_chunks(http, bearer(ada.token), b"content")
+        assert (refused.status_code, refused.json()["type"].rpartition("/")[2]) == (422, "not-scannable")
+        assert http.get("/assets").json()["items"] == []
+    assert [(one["result"], one["state"]) for one in listed(stack)] == [("error", "kept")]
+
+
+@EMBEDDED
+def test_fault_003_07_a_second_infected_file_is_refused_and_quarantined_as_the_first(stack: Stack, clamd: Clamd) -> None:
+    ada = stack.user("ada")
+    with scanned(stack, ada, clamd) as http:
+        for content in (MALWARE, b"again" + MALWARE):
+            refused = in_chunks(http, bearer(ada.token), content)
+            assert (refused.status_code, refused.json()["type"].rpartition("/")[2]) == (422, "infected")
+        assert http.get("/assets").json()["items"] == []
+        assert [one for one in http.get("/api/v1/file/all").json()["data"] if one["download_url"]] == []
+    assert [(one["result"], one["state"]) for one in listed(stack)] == [("infected", "kept")] * 2
+
+
+def file_routes(stack: Stack) -> Iterator[tuple[str, str]]:
+    """Every one but the lasting link, which is for everybody who has it."""
+    for path, operations in stack.app().openapi()["paths"].items():
+        if path.startswith("/api/v1/file") and "/link/" not in path:
+            yield from ((method.upper(), path) for method in operations)
+
+
+@EMBEDDED
+def test_fault_003_08_nobody_reads_or_changes_a_file_without_a_token_or_that_of_its_workspace(stack: Stack, http: Http) -> None:
+    mine = upload(http, b"content", "a.txt", appointment_id="1", user_id="7")
+    open_one, _ = begin(http)
+    with stack.database.read() as connection:
+        before = connection.execute(select(t.upload_sessions).order_by(t.upload_sessions.c.id)).all()
+    told = {}
+    sent: dict[str, dict[str, Any]] = {
+        "chunk": {"data": {"upload_id": open_one, "chunk_index": "0"}, "files": {"file": ("blob", b"x")}},
+        "complete": {"data": {"upload_id": open_one, "total_chunks": "1", "total_size": "1"}},
+        "parts": {"json": {"upload_id": open_one, "part_size": 5 << 20, "parts": [{"number": 1, "size": 1, "sha256": "0" * 64}]}},
+        "retry": {"data": {"file_id": mine["id"]}},
+    }
+    with stack.client() as nobody, stack.client(stack.user("eve")) as stranger:
+        for method, template in file_routes(stack):
+            path = template.replace("{file_id}", mine["id"]).replace("{appointment_id}", "1")
+            options = sent.get(template.rstrip("/").rpartition("/")[2], {})
+            assert nobody.request(method, path, **options).status_code == 401, template
+            if not template.endswith(("/init/", "/health")):
+                reply = stranger.request(method, path, **options)
+                told[f"{method} {template}"] = (reply.status_code, reply.json()["data"] if reply.is_success else None)
+                assert mine["id"] not in reply.text, template
+    empty = {
+        "GET /api/v1/file/all": [],
+        "GET /api/v1/file/appointments": [],
+        "GET /api/v1/file/appointment/{appointment_id}": [],
+        "DELETE /api/v1/file/appointment/{appointment_id}": {"deleted": 0, "left": []},
+    }
+    assert {route: found for route, found in told.items() if found[0] != 404} == {key: (200, data) for key, data in empty.items()}
+    assert len(told) == len(empty) + 7
+    with stack.database.read() as connection:
+        assert connection.execute(select(t.upload_sessions).order_by(t.upload_sessions.c.id)).all() == before
+
+
+@EMBEDDED
 def test_fault_003_09_a_credential_is_kept_as_a_hash_and_told_nobody(
     stack: Stack, http: Http, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -145,6 +234,18 @@ def test_fault_003_09_a_credential_is_kept_as_a_hash_and_told_nobody(
     assert not [row for row in rows if secret in row]
 
 
+@EMBEDDED
+def test_fault_003_10_a_scanner_that_is_away_shows_and_nothing_is_published(stack: Stack) -> None:
+    ada = stack.user("ada")
+    with stack.client(ada, stack.services(scan="clamd", clamd="127.0.0.1:9")) as http:
+        health = http.get("/api/v1/file/virus-scanner/health")
+        assert (health.status_code, health.json()["success"]) == (503, False)
+        reply = in_chunks(http, bearer(ada.token), b"content")
+        assert reply.json()["data"]["status"] == status_of(http, reply.json()["data"]["id"]) == "STARTED"
+        assert reply.json()["data"]["download_url"] is None
+        assert http.get("/assets").json()["items"] == []
+
+
 @BOTH
 def test_fault_003_11_an_upload_whose_process_died_is_finished_by_the_next(stack: Stack, http: Http) -> None:
     upload_id, _ = begin(http)
@@ -154,6 +255,34 @@ def test_fault_003_11_an_upload_whose_process_died_is_finished_by_the_next(stack
     assert status_of(http, upload_id) == "STARTED"
     assert left_over(stack) == []  # all jobs have run
     until(lambda: status_of(http, upload_id) == "SUCCESS")  # the committer was woken by the last of them
+
+
+@BOTH
+def test_fault_003_12_a_request_that_fails_in_its_transaction_harms_none_beside_it(
+    stack: Stack, http: Http, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uploads = [begin(http)[0] for _ in range(9)]
+    for number, upload_id in enumerate(uploads):
+        assert send(http, upload_id, 0, b"content %d" % number).status_code == 200
+    bad, request = uploads[4], completing.request
+
+    def broken(connection: Connection, upload_id: str) -> None:
+        request(connection, upload_id)
+        if upload_id == bad:
+            raise ZeroDivisionError
+
+    def completed(number: int) -> httpx.Response:
+        return complete(http, uploads[number], 1, 9, filename=f"{number}.txt")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(completing, "request", broken)
+        with ThreadPoolExecutor(9) as pool:
+            replies = list(pool.map(completed, range(9)))
+    assert [reply.status_code for reply in replies] == [500 if number == 4 else 200 for number in range(9)]
+    with stack.database.read() as connection:
+        assert connection.scalar(select(t.upload_sessions.c.state).where(t.upload_sessions.c.upload_id == bad)) == "open"
+    replies[4] = completed(4)
+    assert [content_of(http, reply.json()["data"]) for reply in replies] == [b"content %d" % number for number in range(9)]
 
 
 @EMBEDDED
@@ -195,6 +324,39 @@ def test_fault_003_15_a_deleted_file_is_condemned_and_can_be_restored(http: Http
     assert http.get(found["download_url"].removeprefix("http://holdfast.test")).status_code == 410
     assert http.post(f"/filerestore/{found['asset_path']}/{found['version_id']}").status_code == 200
     assert content_of(http, found) == b"content"
+
+
+@EMBEDDED
+def test_fault_003_15_what_a_store_fails_to_delete_is_deleted_later(
+    stack: Stack, http: Http, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload_id, size = begin(http)
+    assert send(http, upload_id, 0, data(size)).status_code == 200
+    found = upload(http, b"content", "a.txt")
+
+    def away(*_: Any) -> None:
+        raise StoreUnavailable
+
+    later = stack.services(lambda: system() + timedelta(days=2))
+    with monkeypatch.context() as patched:
+        patched.setattr(type(stack.own.objects), "delete", away)
+        assert http.request("DELETE", f"/api/v1/file/{found['id']}").status_code == 200
+        settle(later)  # which gives up the other, as nobody finishes it
+        assert send(http, upload_id, 1, b"x").status_code == 410
+        assert left_over(stack) != []
+    assert left_over(stack) == []
+
+
+@EMBEDDED
+def test_fault_003_16_a_name_says_nothing_to_a_browser_and_a_drawing_does_not_act_on_our_origin(http: Http) -> None:
+    found = upload(http, b"<svg onload='alert(1)'/>", "b;c'=d.svg", content_type="image/svg+xml")
+    link = found["download_url"].removeprefix("http://holdfast.test")
+    direct = http.get(link).headers["location"].removeprefix("http://holdfast.test")
+    for reply in (http.get(direct), http.get(f"/content/{found['asset_path']}", params={"inline": "true"})):
+        assert (reply.status_code, reply.content) == (200, b"<svg onload='alert(1)'/>")
+        assert re.match(r'attachment; filename="[^";]*(;[^";]*)?"(;|$)', reply.headers["content-disposition"])
+        assert reply.headers["content-security-policy"].startswith("sandbox")
+        assert reply.headers["x-content-type-options"] == "nosniff"
 
 
 @EMBEDDED
