@@ -145,7 +145,7 @@ STRAIGHT = Scenario("straight to the store", (), Direct(8))
 CASES.append(pytest.param(SQL, STRAIGHT, id=f"{SQL}-{STRAIGHT.name}"))
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(0 if KINDS else 900)
 @pytest.mark.parametrize(("stack", "scenario"), CASES, indirect=["stack"])
 def test_a_process_dies_at_every_fail_point_of_an_upload(stack: Stack, scenario: Scenario, tell: Callable[[str], None]) -> None:
     began = time.monotonic()
