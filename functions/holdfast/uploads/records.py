@@ -137,7 +137,7 @@ def status(services: Services, claims: Claims, file_id: str, given: str | None) 
 
 
 def check(record: Record, given: str | None) -> None:
-    """Takes as long whether there is a credential to be checked or not. Raises Forbidden."""
+    """Of a private file, whether this is its credential; a public one has none to check. Raises Forbidden."""
     kept = (record.session.details or {}).get("credential")
     if kept and not passwords.verify(given or "", kept):
         raise Forbidden("The file needs its credential.", slug="credential")
