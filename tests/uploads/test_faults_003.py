@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import socket
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -12,14 +13,14 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, select, update
 
 from holdfast.background import settle
 from holdfast.clock import system
 from holdfast.database import tables as t
 from holdfast.services import Services
-from holdfast.storage.objects import StoreUnavailable
-from holdfast.uploads import chunks, completing
+from holdfast.storage.objects import AssemblyMissing, ObjectExists, ObjectMissing, StoreUnavailable
+from holdfast.uploads import chunks, completing, finishing
 from tests.asgi import Http
 from tests.behaviour.moments import bearer
 from tests.behaviour.test_quarantine import listed, scanned
@@ -414,3 +415,90 @@ def test_another_user_finds_no_upload_of_mine(stack: Stack, http: Http) -> None:
 def test_both_spellings_of_a_path_work_without_a_redirect(http: Http) -> None:
     assert http.post("/api/v1/file/upload/init").status_code == 200
     assert http.get("/api/v1/file/all/").status_code == 200
+
+
+@EMBEDDED
+def test_a_completion_that_takes_long_goes_on_without_its_client(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    go_on = threading.Event()
+    finish = finishing._finish
+
+    def slow(*arguments: Any) -> None:
+        assert go_on.wait(60)
+        finish(*arguments)
+
+    monkeypatch.setattr(finishing, "_finish", slow)
+    with stack.client(stack.user("ada"), stack.services(commit_wait_seconds=1)) as http:
+        upload_id, _ = begin(http)
+        send(http, upload_id, 0, b"cont")
+        send(http, upload_id, 0, b"content")
+        before = http.get(f"/api/v1/file/status/{upload_id}").json()["data"]
+        assert before == {"status": "PENDING", "progress": {"received": 7, "size": None, "step": "receiving"}}
+        reply = complete(http, upload_id, 1, 7, filename="a.txt")
+        assert (reply.status_code, reply.json()["data"]["status"]) == (200, "STARTED")
+        told = http.get(f"/api/v1/file/status/{upload_id}").json()["data"]
+        assert told == {"status": "STARTED", "progress": {"received": 7, "size": 7, "step": "storing"}}
+        again = http.post("/api/v1/file/upload/retry", data={"file_id": upload_id})
+        assert (again.status_code, again.json()["data"]["status"]) == (200, "STARTED")
+        go_on.set()
+        until(lambda: status_of(http, upload_id) == "SUCCESS")
+        assert http.get(f"/api/v1/file/status/{upload_id}").json()["data"] == {"status": "SUCCESS"}
+
+
+@BOTH
+@pytest.mark.parametrize("size", [2, 40])
+def test_bytes_that_the_store_lost_are_told_and_nothing_hangs(stack: Stack, http: Http, size: int) -> None:
+    """``size``: of the upload in chunks, few of which are less than a part, many are joined to parts first."""
+    upload_id, chunk = begin(http)
+    for index in range(size):
+        assert send(http, upload_id, index, data(chunk)).status_code == 200
+    with stack.database.read() as connection:
+        query = select(t.upload_pieces.c.object_key).where(t.upload_pieces.c.state == "kept")
+        last = connection.scalar(query.order_by(t.upload_pieces.c.position.desc()))
+    assert last is not None
+    stack.own.objects.delete(last)
+    for _ in range(2):
+        reply = complete(http, upload_id, size, size * chunk, filename="a.bin")
+        assert (reply.status_code, reply.json()["type"].rpartition("/")[2]) == (422, "upload-damaged")
+    told = http.get(f"/api/v1/file/status/{upload_id}").json()["data"]
+    assert (told["status"], told["problem"]) == ("FAILURE", "upload-damaged")
+    assert left_over(stack) == []
+
+
+@EMBEDDED
+@pytest.mark.parametrize("error", [ObjectMissing, ObjectExists, AssemblyMissing])
+def test_a_store_that_has_other_objects_than_ours_fails_the_upload(
+    stack: Stack, services: Services, http: Http, error: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload_id, _ = begin(http)
+    send(http, upload_id, 0, b"content")
+
+    def other(*_: Any) -> None:
+        raise error("the key")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(services.objects, "writer", other)
+        assert complete(http, upload_id, 1, 7, filename="a.txt").status_code == 422
+    assert http.get(f"/api/v1/file/status/{upload_id}").json()["data"]["problem"] == "upload-damaged"
+    assert left_over(stack) == []
+
+
+@EMBEDDED
+def test_who_lost_the_lease_of_an_upload_does_not_fail_it(
+    stack: Stack, services: Services, http: Http, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload_id, _ = begin(http)
+    send(http, upload_id, 0, b"content")
+
+    def outlived(*_: Any) -> None:
+        with stack.database.engine.begin() as connection:  # another process has taken the lease, and finishes the upload
+            connection.execute(update(t.leases).where(t.leases.c.name == f"upload:{upload_id}").values(holder="another"))
+        raise ObjectMissing("the key")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(finishing, "_finish", outlived)
+        assert finishing.run(services, upload_id)  # it is open
+        with stack.database.engine.begin() as connection:
+            mine = t.upload_sessions.c.upload_id == upload_id
+            connection.execute(update(t.upload_sessions).where(mine).values(state="completing", kept=True))
+        assert not finishing.run(services, upload_id)
+    assert status_of(http, upload_id) == "STARTED"

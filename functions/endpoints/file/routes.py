@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from holdfast.errors import Invalid
-from holdfast.uploads import groups, records, scanner
+from holdfast.uploads import groups, records, scanner, unfinished
 from holdfast.web import envelope, paging
 from holdfast.web.auth import claims
 from holdfast.web.described import problems_of
@@ -62,7 +62,7 @@ async def get(request: Request, file_id: FileId) -> Response:
     "/api/v1/file/status/{file_id}",
     operation_id="file_status",
     summary="How far an upload is: PENDING, STARTED, SUCCESS or FAILURE",
-    responses={**envelope.shows({"status": "STARTED"}), **problems_of(400, 404, 422)},
+    responses={**envelope.shows(records.STATUS_EXAMPLE), **problems_of(400, 404, 422)},
     openapi_extra=_CREDENTIAL,
 )
 async def status(request: Request, file_id: FileId) -> Response:
@@ -74,6 +74,8 @@ async def status(request: Request, file_id: FileId) -> Response:
     "/api/v1/file/all",
     operation_id="file_all",
     summary="Files of the workspace, the newest first",
+    description="`state=open`: your own uploads that still take bytes instead, however they are sent, each with its `id`, "
+    "`filename`, `status`, `received` and `length` in bytes (null: not known yet) and `expires_at`.",
     responses={**envelope.shows([records.EXAMPLE], next_cursor=None), **problems_of(422)},
 )
 async def everything(
@@ -81,7 +83,10 @@ async def everything(
     cursor: paging.Cursor = None,
     limit: paging.Limit = 100,
     user_id: Annotated[str | None, Query(max_length=64, description="Only files of that user_id.")] = None,
+    state: Annotated[Literal["open"] | None, Query(description="Your own uploads that still take bytes.")] = None,
 ) -> Response:
+    if state is not None:
+        return await _open(request, cursor, limit, user_id)
     return await _page(request, cursor, limit, None, user_id)
 
 
@@ -138,6 +143,16 @@ async def delete_appointment(
     done = await state.threads.run(groups.remove, state.services, who, appointment_id, given, after)
     next_cursor = paging.cursor_after(done.following, bound)
     return envelope.success({"deleted": done.deleted, "left": done.left}, next_cursor=next_cursor)
+
+
+async def _open(request: Request, cursor: str | None, limit: int, owner: str | None) -> Response:
+    if owner is not None:
+        raise Invalid("An upload has a user_id once it is complete.", field="user_id")
+    who, state = claims(request), request.app.state
+    bound = {"state": "open"}
+    before = paging.row_after(cursor, bound)
+    items, following = await state.threads.run(unfinished.listed, state.services, who, before=before, limit=limit)
+    return envelope.success(items, next_cursor=paging.cursor_after(following, bound))
 
 
 async def _page(request: Request, cursor: str | None, limit: int, appointment_id: str | None, owner: str | None) -> Response:

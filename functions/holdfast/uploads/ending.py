@@ -6,6 +6,7 @@ Every key is in the registry, so nothing needs to be listed.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, delete, select, update
@@ -25,11 +26,23 @@ KIND = "erase-session"
 BATCH = 500
 
 
-def end(services: Services, upload_id: str, state: str, *before: str, problem: Problem | None = None) -> bool:
+def end(
+    services: Services,
+    upload_id: str,
+    state: str,
+    *before: str,
+    problem: Problem | None = None,
+    fence: Callable[[Connection], None] = lambda _: None,
+) -> bool:
     """Moves a session that is in one of the states ``before`` to ``state``, one of its ends, and has its bytes erased; whether it
-    did. Blocks."""
+    did. ``fence``: of the lease under which it is done. Blocks. Raises what ``fence`` raises."""
+
+    def act(connection: Connection) -> bool:
+        fence(connection)
+        return mark(services, connection, upload_id, state, *before, problem=problem)
+
     hit("session.end.before")
-    ended = services.database.write(lambda connection: mark(services, connection, upload_id, state, *before, problem=problem))
+    ended = services.database.write(act)
     hit("session.end.after")
     return ended
 

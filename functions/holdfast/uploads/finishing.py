@@ -7,6 +7,7 @@ its steps can be done again.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -22,7 +23,7 @@ from holdfast.database.tables import upload_sessions as s
 from holdfast.errors import Invalid, Problem, Unavailable
 from holdfast.failpoints import hit
 from holdfast.media import kind
-from holdfast.storage.objects import Part, PartsDiffer
+from holdfast.storage.objects import AssemblyMissing, ObjectExists, ObjectMissing, Part, PartsDiffer
 from holdfast.storage.objects.hashing import chunks_of, sums_of
 from holdfast.storage.objects.parts import MIN_PART
 from holdfast.storage.objects.writing import write, write_part
@@ -30,6 +31,8 @@ from holdfast.uploads import assembly, concatenation, cutting, ending, pieces, s
 
 if TYPE_CHECKING:
     from holdfast.services import Services
+
+log = logging.getLogger(__name__)
 
 HEAD = 4096
 
@@ -54,14 +57,25 @@ def run(services: Services, upload_id: str) -> bool:
         if session is None or session.state != "completing":
             return True
         try:
-            _finish(services, session, keeping)
-        except Problem as problem:
-            if isinstance(problem, Unavailable):
-                raise
-            ending.end(services, upload_id, "failed", "completing", problem=problem)
+            if (problem := _finished(services, session, keeping)) is not None:
+                ending.end(services, upload_id, "failed", "completing", problem=problem, fence=keeping.fence)
         except LeaseLost:
             return False
         return True
+
+
+def _finished(services: Services, session: Row[Any], keeping: Keeping) -> Problem | None:
+    """Finishes it, or says why that can never be: trying again would find the store as it is. Raises Unavailable, LeaseLost."""
+    try:
+        _finish(services, session, keeping)
+    except Unavailable:
+        raise
+    except Problem as problem:
+        return problem
+    except (AssemblyMissing, ObjectExists, ObjectMissing):
+        log.exception("the store lost bytes of the upload %s, or has others", session.upload_id)
+        return pieces.Damaged()
+    return None
 
 
 def _lease(upload_id: str) -> str:
@@ -94,7 +108,7 @@ def _read(services: Services, key: str, whole: Whole, keeping: Keeping) -> str:
     """The sha256 of the object, whose bytes are those that the parts were made of. Raises Invalid when they are not."""
     sums = sums_of(services.objects, key, keeping)
     if sums is None or sums.size != whole.size or whole.crc32 not in (None, sums.crc32):
-        raise Invalid("What is in the store is not what was sent. Send it again.", slug="upload-damaged")
+        raise pieces.Damaged
     return sums.sha256
 
 
@@ -114,9 +128,7 @@ def _assembled(services: Services, session: Row[Any], keeping: Keeping) -> Whole
     try:
         made = services.objects.complete(assembly.key(session.upload_id), name, parts)
     except PartsDiffer as difference:
-        raise Invalid(
-            f"What is in the store is not what was sent: {difference}. Send it again.", slug="upload-damaged"
-        ) from difference
+        raise pieces.Damaged(f"What is in the store is not what was sent: {difference}. Send it again.") from difference
     return Whole(made.size, made.crc32, made.sha256)
 
 

@@ -64,9 +64,10 @@ def _finished(services: Services, upload_id: str) -> Outcome:
 
 
 async def try_to_finish(services: Services, threads: Threads, session: Row[Any]) -> None:
-    """As ``finish``, but what takes long, or a store that is away, is nothing that the client has to wait for: the job goes on.
-    Raises the problem that the session ended in."""
+    """As ``finish``, but what takes longer than ``commit_wait_seconds``, or a store that is away, is nothing that the client has to
+    wait for: it goes on without him. Raises the problem that the session ended in."""
     try:
-        await finish(services, threads, session)
-    except Unavailable as error:
-        log.info("upload %s is finished later: %s", session.upload_id, error)
+        async with asyncio.timeout(services.settings.commit_wait_seconds):
+            await finish(services, threads, session)
+    except (TimeoutError, Unavailable) as error:
+        log.info("upload %s is finished later: %s", session.upload_id, error or "it takes long")

@@ -6,6 +6,7 @@ session ends: then one job erases all of them.
 
 from __future__ import annotations
 
+import logging
 import secrets
 import zlib
 from collections.abc import Iterator, Sequence
@@ -16,16 +17,28 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from holdfast.database.tables import upload_parts, upload_pieces
+from holdfast.errors import Invalid
 from holdfast.failpoints import hit
-from holdfast.storage.objects import Part, writing
+from holdfast.storage.objects import ObjectMissing, Part, writing
 
 if TYPE_CHECKING:
     from holdfast.services import Services
+
+log = logging.getLogger(__name__)
 
 p = upload_pieces.c
 TYPE = "application/octet-stream"
 SAFE = ("kept", "joining", "joined")
 """States of pieces that count."""
+
+
+class Damaged(Invalid):
+    """What is in the store of an upload is not what was sent, and nobody but its client can send it again."""
+
+    slug = "upload-damaged"
+
+    def __init__(self, detail: str = "What is in the store is not what was sent. Send it again.") -> None:
+        super().__init__(detail)
 
 
 def write(services: Services, upload_id: str, position: int, content: memoryview) -> dict[str, Any]:
@@ -63,10 +76,14 @@ def joined(connection: Connection, pieces: Sequence[Row[Any]], state: str = "joi
 
 
 def read(services: Services, pieces: Sequence[Row[Any]]) -> Iterator[bytes]:
-    """Their bytes, in the given order. Raises StoreUnavailable, and ValueError when one is not what it was."""
+    """Their bytes, in the given order. Raises StoreUnavailable, and Damaged when one is gone, or not what it was."""
     for piece in pieces:
         digest = sha256()
-        chunks = services.objects.read(piece.object_key)
+        try:
+            chunks = services.objects.read(piece.object_key)
+        except ObjectMissing as error:
+            log.exception("the piece %s is gone", piece.object_key)
+            raise Damaged from error
         try:
             for chunk in chunks:
                 digest.update(chunk)
@@ -74,7 +91,8 @@ def read(services: Services, pieces: Sequence[Row[Any]]) -> Iterator[bytes]:
         finally:
             chunks.close()
         if digest.hexdigest() != piece.sha256:
-            raise ValueError(f"the piece {piece.object_key} is damaged")
+            log.error("the piece %s is damaged", piece.object_key)
+            raise Damaged
 
 
 def register(connection: Connection, upload_id: str, *parts: Part) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, Connection, Row, select, true
+from sqlalchemy import ColumnElement, Connection, Row, and_, or_, select, true
 
 from holdfast.assets import reading
 from holdfast.assets.acting import act
@@ -23,8 +23,8 @@ from holdfast.database.tables import upload_sessions as s
 from holdfast.database.tables import workspaces
 from holdfast.errors import Conflict, Forbidden, Gone, Invalid, NotFound, Problem
 from holdfast.identity import passwords
-from holdfast.identity.access import Actor, Claims, authorise
-from holdfast.uploads import ending, outcome, sessions
+from holdfast.identity.access import Actor, Claims, authorise, demand
+from holdfast.uploads import ending, outcome, sessions, unfinished
 from holdfast.uploads.outcome import Outcome, Progress
 
 if TYPE_CHECKING:
@@ -58,6 +58,11 @@ EXAMPLE: Mapping[str, Any] = {
     "created_at": "2026-11-21T14:03:00.000000+00:00",
 }
 """A file as ``described`` has it."""
+STATUS_EXAMPLE: Mapping[str, Any] = {
+    "status": "STARTED",
+    "progress": {"received": 2000000, "size": 2000000, "step": "storing"},
+}
+"""What ``status`` says of it before."""
 LINK_MINUTES = 5
 MOST_PAIRS, MOST_CHARACTERS = 32, 1000
 
@@ -96,11 +101,17 @@ def json_object(name: str, text: str | None) -> dict[str, Any]:
     return found
 
 
-def find(connection: Connection, claims: Claims, file_id: str, permission: str) -> tuple[Actor, Record]:
-    """Who asks, and the file. Raises Unauthenticated, Forbidden, NotFound."""
-    actor = authorise(connection, claims, permission)
-    mine = (s.c.upload_id == file_id, s.c.workspace_id == actor.workspace_id, s.c.kept == true())
+def find(
+    connection: Connection, claims: Claims, file_id: str, permission: str, *, of_open: str | None = None
+) -> tuple[Actor, Record]:
+    """Who asks, and the file, or an upload of his own in chunks or parts that is open. ``of_open``: a permission that is enough for
+    the latter. Raises Unauthenticated, Forbidden, NotFound."""
+    either = frozenset({permission, of_open or permission})
+    actor = authorise(connection, claims, either)
+    opened = and_(s.c.state == "open", s.c.user_id == actor.user_id, s.c.kind.in_((sessions.CHUNKS, sessions.DIRECT)))
+    mine = (s.c.upload_id == file_id, s.c.workspace_id == actor.workspace_id, or_(s.c.kept == true(), opened))
     session = connection.execute(select(s).where(*mine)).first() if len(file_id) == 32 and file_id.isascii() else None
+    demand(actor, either if session is not None and session.state == "open" else permission)
     if session is None:
         raise NotFound("There is no such file.")
     return actor, Record(session, outcome.of(connection, session))
@@ -128,12 +139,18 @@ def completed(services: Services, claims: Claims, upload_id: str, given: str | N
 
 
 def status(services: Services, claims: Claims, file_id: str, given: str | None) -> dict[str, Any]:
-    """How far a file is. Blocks. Raises as ``get`` does."""
+    """How far a file is, with its ``progress`` until it is a version or has failed. Blocks. Raises as ``get`` does."""
     with services.database.read() as connection:
         _, record = find(connection, claims, file_id, "list")
+        came = unfinished.received(connection, [record.session])
     check(record, given)
-    problem = record.outcome.problem
-    return {"status": STATUS[record.outcome.progress], **({"detail": problem.detail, "problem": problem.slug} if problem else {})}
+    found: dict[str, Any] = {"status": STATUS[record.outcome.progress]}
+    if (problem := record.outcome.problem) is not None:
+        found |= {"detail": problem.detail, "problem": problem.slug}
+    elif record.outcome.progress in ("open", "working"):
+        step = unfinished.STEPS[record.session.state]
+        found["progress"] = {"received": came[file_id], "size": record.session.length, "step": step}
+    return found
 
 
 def check(record: Record, given: str | None) -> None:
@@ -230,16 +247,17 @@ def shown(actor: Actor) -> tuple[ColumnElement[bool], ...]:
 
 
 def remove(services: Services, claims: Claims, file_id: str, given: str | None) -> None:
-    """Cancels an upload that is under way; archives and destroys the version that came of it, which can be restored as any other,
-    and stays as it is if a hold covers it. Blocks. Raises Unauthenticated, Forbidden, NotFound, Conflict, Held."""
+    """Cancels an upload that is open, for which the right to upload is enough; archives and destroys the version that came of it,
+    which can be restored as any other, and stays as it is if a hold covers it. Blocks. Raises Unauthenticated, Forbidden, NotFound,
+    Conflict, Held."""
     with services.database.read() as connection:
-        _, record = find(connection, claims, file_id, "destroy")
+        _, record = find(connection, claims, file_id, "destroy", of_open="upload")
     check(record, given)
     metadata = record.outcome.metadata
     if metadata is None:
         if record.session.state == "open" and ending.end(services, file_id, "cancelled", "open"):
             return
-        if record.outcome.progress == "working":
+        if record.outcome.progress in ("open", "working"):  # an open one was completed, or ended, since it was looked at
             raise Conflict("The upload is being finished. Try again in a moment.", slug="upload-complete")
         return
     if metadata["status"] == "active":
@@ -250,13 +268,15 @@ def remove(services: Services, claims: Claims, file_id: str, given: str | None) 
 
 def retry(services: Services, claims: Claims, file_id: str, given: str | None) -> Row[Any]:
     """The session of an upload that is complete and was not finished, because the store was away, say: it is to be finished now.
-    Blocks. Raises AlreadyDone when it is done or being committed, Gone when it failed for good and nothing is left of it, and as
-    ``find`` does."""
+    Blocks. Raises Conflict when it is not complete, AlreadyDone when it is done or being committed, Gone when it failed for good
+    and nothing is left of it, and as ``find`` does."""
     with services.database.read() as connection:
         _, record = find(connection, claims, file_id, "upload")
     check(record, given)
     if record.session.state == "completing":
         return record.session
+    if record.outcome.progress == "open":
+        raise Conflict("The upload is not complete yet: send what is missing, and complete it.", slug="upload-open")
     if record.outcome.progress in ("done", "working"):
         raise AlreadyDone("The upload is done, or being finished.")
     raise Gone("The upload failed, and what was sent is not kept. Begin again.", slug="upload-ended")

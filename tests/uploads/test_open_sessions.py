@@ -1,0 +1,84 @@
+"""Uploads that still take bytes: whoever opened them sees and cancels them, and nobody else."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from hashlib import sha256
+
+import pytest
+
+from tests.asgi import Http
+from tests.stacks import SQL, SQLITE, Stack
+from tests.uploads.test_chunks import begin, data, left_over, send
+
+BOTH = pytest.mark.parametrize("stack", [SQLITE, SQL], indirect=True)
+
+
+def opened(http: Http) -> list[tuple[str, int | None]]:
+    """The open uploads that one sees, and how much of each came."""
+    reply = http.get("/api/v1/file/all", params={"state": "open"})
+    assert reply.status_code == 200, reply.text
+    return [(one["id"], one["received"]) for one in reply.json()["data"]]
+
+
+def cancelled(http: Http, upload_id: str) -> int:
+    return http.request("DELETE", f"/api/v1/file/{upload_id}").status_code
+
+
+@BOTH
+@pytest.mark.parametrize("chunk", [6 * 2**20, 768 * 1024])
+def test_an_open_upload_is_seen_and_cancelled_by_who_opened_it_alone(stack: Stack, chunk: int) -> None:
+    ada = stack.user("ada")
+    services = stack.services(upload_chunk=chunk)
+    cleo, guest, eve = stack.user("cleo", "upload,list", of=ada), stack.user("guest", "list,destroy", of=ada), stack.user("eve")
+    with stack.client(cleo, services) as http:
+        upload_id, size = begin(http)
+        for index in range(8 if chunk < 2**20 else 1):  # of the small ones seven become a part, and one is a piece
+            assert send(http, upload_id, index, data(size)).status_code == 200
+        assert http.get(f"/api/v1/file/status/{upload_id}").json()["data"]["status"] == "PENDING"
+        assert http.get("/api/v1/file/all").json()["data"] == []
+        assert opened(http) == [(upload_id, (index + 1) * size)]
+        retried = http.post("/api/v1/file/upload/retry", data={"file_id": upload_id})
+        assert (retried.status_code, retried.json()["type"].rpartition("/")[2]) == (409, "upload-open")
+        for other in (ada, guest, eve):
+            with stack.client(other, services) as stranger:
+                assert stranger.get(f"/api/v1/file/status/{upload_id}").status_code == 404
+                assert stranger.get(f"/api/v1/file/get/{upload_id}").status_code in (403, 404)
+                assert cancelled(stranger, upload_id) == 404
+                assert opened(stranger) == []
+        assert cancelled(http, upload_id) == 200
+        assert send(http, upload_id, index + 1, b"x").status_code == 410
+        assert opened(http) == []
+        assert http.get(f"/api/v1/file/status/{upload_id}").status_code == 404
+    assert left_over(stack) == []
+
+
+@pytest.mark.parametrize("stack", [SQL], indirect=True)
+def test_promised_parts_can_be_cancelled(stack: Stack) -> None:
+    with stack.client(stack.user("ada")) as http:
+        upload_id, _ = begin(http)
+        promise = {"number": 1, "size": 7, "sha256": sha256(b"content").hexdigest()}
+        wanted = {"upload_id": upload_id, "part_size": 5 * 2**20, "parts": [promise]}
+        assert http.post("/api/v1/file/upload/parts", json=wanted).status_code == 200
+        assert http.get(f"/api/v1/file/status/{upload_id}").json()["data"]["status"] == "PENDING"
+        assert opened(http) == [(upload_id, None)]
+        assert cancelled(http, upload_id) == 200
+        assert http.post("/api/v1/file/upload/parts", json=wanted).status_code == 410
+    assert left_over(stack) == []
+
+
+@pytest.mark.parametrize("stack", [SQLITE], indirect=True)
+def test_uploads_of_every_kind_are_listed_in_pages(stack: Stack) -> None:
+    with stack.client(stack.user("ada")) as http:
+        first, _ = begin(http)
+        tus = {"Tus-Resumable": "1.0.0", "Upload-Length": "9", "Upload-Metadata": f"filename {b64encode(b'a.txt').decode()}"}
+        body = {**tus, "Content-Type": "application/offset+octet-stream"}
+        second = http.post("/uploads", headers=body, content=b"1234").headers["location"].rpartition("/")[2]
+        page = http.get("/api/v1/file/all", params={"state": "open", "limit": 1}).json()
+        [one] = page["data"]
+        assert (one["id"], one["filename"], one["received"], one["length"], one["status"]) == (second, "a.txt", 4, 9, "PENDING")
+        assert one["expires_at"]
+        rest = http.get("/api/v1/file/all", params={"state": "open", "limit": 1, "cursor": page["next_cursor"]}).json()
+        assert ([one["id"] for one in rest["data"]], rest["next_cursor"]) == ([first], None)
+        assert http.get("/api/v1/file/all", params={"cursor": page["next_cursor"]}).status_code == 422
+        assert http.get("/api/v1/file/all", params={"state": "open", "user_id": "7"}).status_code == 422
