@@ -227,7 +227,8 @@ def test_the_operator_has_the_rights_of_the_example_which_a_test_runs_it_with() 
 
 def test_the_floors_are_the_operators_and_those_of_the_jobs_that_it_makes() -> None:
     floors = {"minUndoDays": "3", "maxPercent": "40", "minAfterDays": "2"}
-    deployments = of_kind(render(**{f"operator__floors__{name}": value for name, value in floors.items()}), "Deployment")
+    values: dict[str, Any] = {f"operator__floors__{name}": value for name, value in floors.items()}
+    deployments = of_kind(render(**values), "Deployment")
     [container] = deployments["holdfast-operator"]["spec"]["template"]["spec"]["containers"]
     env = {one["name"]: one.get("value") for one in container["env"]}
     of_jobs = json.loads(env["HOLDFAST_OPERATOR_ENV"])

@@ -14,6 +14,7 @@ from tests.behaviour.moments import Moving
 from tests.contract.faulty import Behaviour, FaultyStore
 from tests.crash.explorer import Explorer
 from tests.crash.impatience import impatient_services
+from tests.crash.pairing import KINDS
 from tests.crash.scenarios import PURGE
 from tests.crash.test_every_crash import pairs_of
 from tests.stacks import SQL, SQLITE, Stack
@@ -41,7 +42,7 @@ def erased_once(stack: Stack) -> None:
     assert sorted(erased) == sorted(versions)
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(0 if KINDS else 900)
 @pytest.mark.parametrize("stack", [SQLITE, SQL], indirect=True)
 def test_a_purge_dies_at_every_fail_point(stack: Stack, tell: Callable[[str], None]) -> None:
     explorer = Explorer(stack, NOW)
