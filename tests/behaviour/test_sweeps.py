@@ -12,6 +12,7 @@ from tests.asgi import Http
 from tests.behaviour.erased import keys
 from tests.behaviour.moments import path, upload
 from tests.behaviour.policies import Governed, governed
+from tests.security.tenants import platform_admin
 from tests.stacks import MYSQL, SQL, SQLITE, Stack
 
 from holdfast import failpoints
@@ -22,6 +23,7 @@ from holdfast.disagreement import Disagreement
 from holdfast.errors import Conflict, Invalid, NotFound
 from holdfast.lifecycle.own import sweep_own
 from holdfast.policies import inforce, telling
+from holdfast.policies.model import dump
 
 pytestmark = pytest.mark.parametrize("stack", [SQLITE, SQL, MYSQL], indirect=True)
 
@@ -145,6 +147,42 @@ def test_a_held_version_is_not_condemned(stack: Stack) -> None:
         outcome = at.sweep("destroy")
         assert outcome.plan is not None
         assert (outcome.done.items, dict(outcome.plan.excluded)) == (0, {"held": 1})
+
+
+def test_a_preview_says_what_a_run_of_that_instant_would_do_and_why(stack: Stack) -> None:
+    ada, grace = stack.user("ada"), stack.user("grace")
+    with governed(stack, ada) as at:
+        upload(at.http, "due.txt", b"due")
+        upload(at.http, "own.txt", b"own", archive_ttl="20")
+        at.move(days=1)
+        upload(at.http, "later.txt", b"later")
+        now = at.clock()
+        policy = at.apply(
+            mode="Preview", workspaces={"names": ["ada_space"]}, archive={"afterDays": 10}, guard={"maxItems": 1, "maxPercent": 100}
+        )
+
+        def preview(days: float) -> dict[str, Any]:
+            as_of = now + timedelta(days=days)
+            reply = at.http.post("/policies/preview", json=dump(policy), params={"as_of": as_of.isoformat()})
+            [plan] = reply.json()["plans"]
+            swept = at.sweep("archive", as_of=as_of)
+            assert swept.plan is not None
+            assert (swept.state, swept.plan.digest, swept.plan.as_of) == ("preview", plan["digest"], moment(plan["as_of"]))
+            found: dict[str, Any] = plan
+            return found
+
+        soon = preview(9.5)
+        assert (soon["matched"], soon["due"]) == ({"items": 3, "bytes": 11}, {"items": 1, "bytes": 3})
+        assert (soon["reasons"], soon["excluded"], soon["guard"]) == ({policy.key: 1}, {"ownTtl": 1}, None)
+        [shown] = soon["sample"]
+        assert (shown["workspace"], shown["asset_path"], shown["by"]) == ("ada_space", "text/txt/due", policy.key)
+        late = preview(19.5)
+        assert (late["due"], late["reasons"]) == ({"items": 3, "bytes": 11}, {policy.key: 2, "ttl": 1})
+        assert late["guard"] == {"limit": "maxItems", "allowed": 1, "items": 3, "matched": 3}
+        assert late["digest"] != soon["digest"]
+        assert {status for *_, status in every(at.http)} == {"active"}, "nothing is done"
+        with stack.client(grace) as others:
+            assert others.post("/policies/preview", json=dump(policy)).status_code == 403
 
 
 def test_the_guard_stops_a_run_whole_until_its_plan_is_approved(stack: Stack) -> None:
@@ -444,6 +482,29 @@ def test_runs_are_shown_to_whom_they_concern(stack: Stack) -> None:
         settle(at.services)
         assert [status for *_, status in every(at.http)] == ["archived"], "each admin takes back what is his"
         assert [status for *_, status in every(others)] == ["active", "active"]
+
+
+def test_a_platform_admin_is_shown_each_item_once_however_long_the_pages_are(stack: Stack) -> None:
+    ada, grace, root = stack.user("ada"), stack.user("grace"), platform_admin(stack, "root")
+    with governed(stack, ada) as at, stack.client(grace) as others, stack.client(root) as admin:
+        upload(others, "first.txt", b"first")  # rows of both workspaces alternate
+        upload(at.http, "second.txt", b"second")
+        upload(others, "third.txt", b"third")
+        upload(at.http, "fourth.txt", b"fourth")
+        at.apply(archive={"afterDays": 0})
+        run = at.sweep("archive").run
+
+        def items(http: Http, **params: Any) -> list[tuple[str, str]]:
+            page = http.get(f"/runs/{run}", params=params).json()
+            found = [(item["workspace"], item["asset_path"]) for item in page["items"]]
+            cursor = page["next_cursor"]
+            return found + (items(http, **{**params, "cursor": cursor}) if cursor else [])
+
+        of_ada = [("ada_space", "text/txt/second"), ("ada_space", "text/txt/fourth")]
+        of_grace = [("grace_space", "text/txt/first"), ("grace_space", "text/txt/third")]
+        for limit in (1, 2, 3, 4):
+            assert items(admin, limit=limit) == of_ada + of_grace
+            assert (items(at.http, limit=limit), items(others, limit=limit)) == (of_ada, of_grace)
 
 
 def test_own_ttls_are_left_to_a_policy_that_is_told_meanwhile(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:

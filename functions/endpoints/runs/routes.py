@@ -32,6 +32,7 @@ _EXAMPLE: dict[str, JsonValue] = {
     "finished_at": "2026-11-21T03:12:01.000000+00:00",
 }
 _ITEM: dict[str, JsonValue] = {
+    "workspace": "ada_space",
     "asset_path": "image/jpg/test",
     "version_id": "9ef0d7a74ce9d8ece8b103bba8096f05fb50c4e35c7d92b77ae57b78ef898e01",
     "bytes": 48211,
@@ -76,6 +77,7 @@ class Runs(BaseModel):
 
 
 class Item(BaseModel):
+    workspace: str
     asset_path: str
     version_id: str
     bytes: int
@@ -124,10 +126,14 @@ async def runs(
 async def run(request: Request, run_id: Id, cursor: paging.Cursor = None, limit: paging.Limit = 100) -> Response:
     who, state = claims(request), request.app.state
     bound = {"run": run_id}
-    after = paging.row_after(cursor, bound)
+    after = _position(*paging.decode(cursor, bound, (int, int))) if cursor else None
     found, following = await state.threads.run(history.one_run, state.services, who, run_id, after, limit)
-    next_cursor = paging.cursor_after(following, bound)
+    next_cursor = None if following is None else paging.encode(following, bound)
     return JSONResponse({**found, "next_cursor": next_cursor}, headers=paging.link(request, next_cursor))
+
+
+def _position(workspace_id: int | None, version: int | None) -> history.Position:
+    return history.Position(workspace_id or 0, version or 0)  # a client may have made up a cursor with nothing in it
 
 
 @router.post(

@@ -22,7 +22,7 @@ STATUSES = ["active", "archived", "destroyed"]
 COLUMNS = ("asset_path", "version_id", "size", "status", "upload_date", "archive_date", "destroy_date", "labels")
 VERSION_COLUMNS = ("version_id", "status", "phase", "size", "upload_date", "archive_date", "destroy_date", "purge_after")
 RUN_COLUMNS = ("id", "policy", "action", "trigger", "state", "done", "undone", "started_at")
-ITEM_COLUMNS = ("asset_path", "version_id", "bytes", "status", "phase", "undoable")
+ITEM_COLUMNS = ("workspace", "asset_path", "version_id", "bytes", "status", "phase", "undoable")
 USAGE_COLUMNS = ("workspace", "media_type", "active", "archived", "condemned", "held", "superseded")
 
 Limit = Annotated[int | None, typer.Option(min=1, help="Show at most so many.")]

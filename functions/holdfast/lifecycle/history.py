@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import Connection, Row, Select, select
+from sqlalchemy import Connection, Row, Select, and_, or_, select
 
 from holdfast.audit.trail import entry, record
 from holdfast.clock import isoformat
-from holdfast.database.tables import run_items, run_workspaces, versions
+from holdfast.database.tables import run_items, run_workspaces, versions, workspaces
 from holdfast.database.tables import runs as t
 from holdfast.errors import Conflict, NotFound
 from holdfast.identity.access import Actor, Claims, authorise, demand
@@ -17,6 +17,13 @@ from holdfast.lifecycle.runs import UNFINISHED
 
 if TYPE_CHECKING:
     from holdfast.services import Services
+
+
+class Position(NamedTuple):
+    """An item's place among those of its run: a workspace's come together, in the order of their rows."""
+
+    workspace_id: int
+    version: int
 
 
 def list_runs(
@@ -38,16 +45,20 @@ def list_runs(
     return [_described(row, actor) for row in page], page[-1].id if len(rows) > limit else None
 
 
-def one_run(services: Services, claims: Claims, run: int, after: int | None, limit: int) -> tuple[dict[str, Any], int | None]:
+def one_run(
+    services: Services, claims: Claims, run: int, after: Position | None, limit: int
+) -> tuple[dict[str, Any], Position | None]:
     """The run with a page of its ``items``, and what to hand in as ``after`` for the next one; None on the last. Blocks. Raises
     Unauthenticated, Forbidden, NotFound."""
     with services.database.read() as connection:
         actor = _actor(connection, claims)
         row = _find(connection, actor, run)
-        i, v = run_items.c, versions.c
+        i, v, w = run_items.c, versions.c, workspaces.c
+        columns = (v.asset_path, v.version_id, v.status, v.phase, v.total_bytes, (i.revision == v.revision).label("same"))
         found = (
-            select(v.id, v.asset_path, v.version_id, v.status, v.phase, v.total_bytes, (i.revision == v.revision).label("same"))
-            .join(run_items, i.version == v.id)
+            select(i.workspace_id, i.version, w.name.label("workspace"), *columns)
+            .join_from(run_items, versions, i.version == v.id)
+            .join(workspaces, w.id == i.workspace_id)
             .where(i.run == run)
             .order_by(i.workspace_id, i.version)
             .limit(limit + 1)
@@ -55,11 +66,13 @@ def one_run(services: Services, claims: Claims, run: int, after: int | None, lim
         if not actor.platform_admin:
             found = found.where(i.workspace_id == actor.workspace_id)
         if after is not None:
-            found = found.where(i.version > after)
+            later = and_(i.workspace_id == after.workspace_id, i.version > after.version)
+            found = found.where(or_(i.workspace_id > after.workspace_id, later))
         items = connection.execute(found).all()
     page = items[:limit]
     said = [
         {
+            "workspace": item.workspace,
             "asset_path": item.asset_path,
             "version_id": item.version_id,
             "bytes": item.total_bytes,
@@ -69,7 +82,8 @@ def one_run(services: Services, claims: Claims, run: int, after: int | None, lim
         }
         for item in page
     ]
-    return {**_described(row, actor), "items": said}, page[-1].id if len(items) > limit else None
+    following = Position(page[-1].workspace_id, page[-1].version) if len(items) > limit else None
+    return {**_described(row, actor), "items": said}, following
 
 
 def undo(services: Services, claims: Claims, run: int) -> dict[str, Any]:
