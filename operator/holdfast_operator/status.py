@@ -120,6 +120,8 @@ def _ran(status: Status, ended: Ended) -> dict[str, Any]:
         update["waiting"] = sorted([*others, plan], key=lambda one: one.action)
     elif state is State.DONE:
         update["waiting"] = others
+    else:  # what was approved and was not carried out waits for nobody's approval any more
+        update["waiting"] = [plan for plan in status.waiting if plan.job != ended.job]
     return update
 
 

@@ -116,6 +116,19 @@ def test_a_guarded_run_waits_for_approval_until_a_run_is_done_or_the_spec_change
     assert condition(changed, ConditionType.GUARD_TRIPPED)[0] == "False"
 
 
+@pytest.mark.parametrize("state", [State.FAILED, State.STOPPED])
+def test_an_approved_plan_waits_no_longer_once_its_job_has_ended_otherwise(state: State) -> None:
+    of = body(mode="Enforce")
+    guarded = ended(State.GUARDED, digest=DIGEST, as_of=NOW, planned=Amount(items=20_000))
+    waiting = settled(statuses.with_ended(settled(Status(), of), guarded, True), of)
+    another_failed = settled(statuses.with_ended(waiting, ended(state), True), of)
+    assert [one.digest for one in another_failed.waiting] == [DIGEST], "a run that is not this plan's leaves it to be approved"
+    approved = waiting.model_copy(update={"waiting": [one.model_copy(update={"job": "job-1"}) for one in waiting.waiting]})
+    over = settled(statuses.with_ended(approved, ended(state, reasons=["The plan is another one by now."]), True), of)
+    assert condition(over, ConditionType.GUARD_TRIPPED) == ("False", "NoPlanWaits")
+    assert (over.waiting, over.reasons) == ([], ["The plan is another one by now."])
+
+
 def test_a_run_that_left_no_report_failed_and_says_why() -> None:
     of = body(mode="Enforce")
     silent = Ended("job-1", Action.ARCHIVE, False, None, NOW, None, why="BackoffLimitExceeded: too often")
