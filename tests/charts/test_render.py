@@ -258,7 +258,7 @@ FUNCTION_COMPONENTS = {f"function-{one.slug}" for one in FUNCTIONS}
 STORES = {f"function-{one.slug}" for one in FUNCTIONS if "s3" in one.extras} | {"worker", "purge", "sweep", "test"}
 WEED = {f"seaweedfs-{role}" for role in ("master", "volume", "filer", "s3", "admin", "worker", "backup", "bucket")}
 REACHES: dict[str, tuple[set[str], bool]] = {
-    "mysql": (FUNCTION_COMPONENTS | {"worker", "purge", "sweep", "migrate", "seaweedfs-filer"}, False),
+    "mysql": (FUNCTION_COMPONENTS | {"worker", "purge", "sweep", "migrate", "seaweedfs-filer", "test"}, False),
     "lakefs": (
         {
             "function-fileupload",
@@ -302,7 +302,7 @@ REACHES: dict[str, tuple[set[str], bool]] = {
 def test_who_reaches_whom_is_this_and_nothing_else() -> None:
     bodies = render(qdrant__enabled="true", clamav__enabled="true")
     found: dict[str, tuple[set[str], bool]] = {}
-    monitored = {"worker": {8080}, "operator": {9090}, "mysql": {9104}, "lakefs": {8000}, "qdrant": {6333}}
+    monitored = {"worker": {8080}, "operator": {9090}, "mysql": {9104}}
     for policy in of_kind(bodies, "NetworkPolicy").values():
         component = policy["spec"]["podSelector"]["matchLabels"]["app.kubernetes.io/component"]
         reached, outside = set[str](), False
@@ -319,6 +319,41 @@ def test_who_reaches_whom_is_this_and_nothing_else() -> None:
     assert found == REACHES
     components = {template["metadata"]["labels"]["app.kubernetes.io/component"] for _, template in pods(bodies)}
     assert components - set(found) == {"migrate", "purge", "seaweedfs-bucket", "test"}, "who listens on nothing needs none"
+
+
+def rules_of(component: str, **values: str) -> list[Body]:
+    rules: list[Body] = of_kind(render(upgrade=False, **values), "NetworkPolicy")[f"holdfast-{component}"]["spec"]["ingress"]
+    return rules
+
+
+@pytest.mark.parametrize(("component", "port"), [("lakefs", 8000), ("qdrant", 6333)])
+def test_metrics_on_the_port_of_the_data_are_read_by_named_namespaces_alone(component: str, port: int) -> None:
+    labels = '{"name": "monitoring"}'
+    named = rules_of(component, qdrant__enabled="true", networkPolicies__monitoringNamespaceLabels=labels)
+    assert {
+        "from": [{"namespaceSelector": {"matchLabels": json.loads(labels)}}],
+        "ports": [{"protocol": "TCP", "port": port}],
+    } in named
+    assert len(rules_of(component, qdrant__enabled="true")) == len(named) - 1
+
+
+@every_profile
+def test_the_test_asks_an_address_that_is_not_its_own(profile: str) -> None:
+    [container] = containers(of_kind(render(PROFILES[profile]), "Pod")["holdfast-test"])
+    [url] = [one["value"] for one in container["env"] if one["name"] == "HOLDFAST_URL"]
+    assert "localhost" not in url
+    assert "127.0.0.1" not in url
+
+
+@pytest.mark.parametrize("registration", ["open", "invite", "closed"])
+def test_the_test_reaches_the_database_only_to_invite_itself(registration: str) -> None:
+    bodies = render(registration=f'"{registration}"')
+    [own, *_] = of_kind(bodies, "NetworkPolicy")["holdfast-mysql"]["spec"]["ingress"]
+    reaches = "test" in own["from"][0]["podSelector"]["matchExpressions"][0]["values"]
+    [container] = containers(of_kind(bodies, "Pod")["holdfast-test"])
+    told = "HOLDFAST_DATABASE_URL" in {one["name"] for one in container["env"]}
+    assert reaches == told == (registration == "invite")
+    assert ("registration is closed" in container["command"][2]) == (registration == "closed")
 
 
 ON: Body = {
