@@ -29,6 +29,24 @@
 {{- end -}}
 {{- end -}}
 
+{{/* A warning where copies on other racks are on the same NFS server, or nothing: they are lost together. */}}
+{{- define "holdfast.seaweedfs.warning" -}}
+{{- $v := .Values.seaweedfs -}}
+{{- $racks := 0 -}}
+{{- $servers := list -}}
+{{- range $v.volume.racks -}}
+{{- $own := mergeOverwrite (deepCopy $v.volume.storage) (deepCopy (.storage | default dict)) -}}
+{{- $storage := include "holdfast.storage" (dict "root" $ "storage" $own) | fromJson -}}
+{{- if eq $storage.kind "nfs" -}}
+{{- $racks = add1 $racks -}}
+{{- $servers = append $servers $storage.nfs.server | uniq -}}
+{{- end -}}
+{{- end -}}
+{{- if and $v.enabled (ne (substr 1 2 (toString $v.replication)) "0") (lt (len $servers) (int $racks)) -}}
+WARNING: {{ $racks }} racks of SeaweedFS share {{ len $servers }} NFS server{{ if gt (len $servers) 1 }}s{{ end }} ({{ join ", " $servers }}). Copies on racks of one server are lost with it: give each rack a server of its own in seaweedfs.volume.racks.
+{{- end -}}
+{{- end -}}
+
 {{/* What the commands name: the pod, by name and address. A home that can be written to, which weed looks for. */}}
 {{- define "holdfast.seaweedfs.environment" -}}
 - name: POD_NAME
