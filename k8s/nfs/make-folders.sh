@@ -12,7 +12,7 @@ made=0
 for name in $(sed -n 's|^ *path: .*/\([a-z0-9][-a-z0-9]*-[0-9][0-9]*\)$|\1|p' | sort -u); do
     case $name in
         *-mysql-*) owner=999 ;;
-        *-lakefs-*) owner=65532 ;;
+        *-lakefs-*|*-clamav-*) owner=65532 ;;
         *) owner=1000 ;;
     esac
     folder=$export_/$name

@@ -150,10 +150,24 @@ def test_the_generated_secret_has_every_key_that_something_asks_for() -> None:
         ({"mysql__enabled": "false"}, "mysql.external.host is needed"),
         ({"seaweedfs__enabled": "false"}, "s3.external.endpoint is needed"),
         ({"lakefs__enabled": "false"}, "lakefs.external.endpoint is needed"),
+        (
+            {"mysql__enabled": "false", "mysql__external__host": '"h"'},
+            "existingSecret is needed where mysql.enabled is false",
+        ),
+        (
+            {"seaweedfs__enabled": "false", "s3__external__endpoint": '"http://h"'},
+            "existingSecret is needed where seaweedfs.enabled is false",
+        ),
+        (
+            {"lakefs__enabled": "false", "lakefs__external__endpoint": '"http://h"'},
+            "existingSecret is needed where lakefs.enabled is false",
+        ),
+        ({"lakefs__database": '"postgres"'}, "existingSecret is needed where lakefs.database is postgres"),
         ({"storage__kind": '"nfs"'}, "storage.nfs.server is needed"),
         ({"storage__kind": '"hostPath"'}, "storage.hostPath.path is needed"),
         ({"ingress__s3__by": '"host"'}, "ingress.s3.host is needed"),
         ({"gateway__enabled": "true"}, "gateway.parentRefs is needed"),
+        ({"s3__bucket": '"assets"'}, "s3.bucket assets is the path of a function, too"),
         ({"nonsense": "1"}, "'nonsense' not allowed"),
         ({"functions__replicas": '"two"'}, "functions/replicas"),
         ({"versions": '"git"'}, "versions"),
@@ -171,6 +185,7 @@ def test_each_part_can_be_somebody_elses() -> None:
         s3__external__endpoint='"https://s3.example.org"',
         lakefs__enabled="false",
         lakefs__external__endpoint='"http://lakefs.data:8000"',
+        existingSecret='"mine"',
     )
     assert of_kind(bodies, "StatefulSet") == {}
     [settings] = [one for name, one in of_kind(bodies, "ConfigMap").items() if name.endswith("-settings")]
@@ -207,10 +222,10 @@ def test_the_migration_is_a_hook_at_an_upgrade_only() -> None:
 def test_what_must_outlive_the_release_is_kept() -> None:
     kept = {
         one["kind"]
-        for one in render(PROFILES["tests"])
+        for one in render(PROFILES["tests"], clamav__enabled="true")
         if (one["metadata"].get("annotations") or {}).get("helm.sh/resource-policy") == "keep"
     }
-    assert kept == {"CustomResourceDefinition", "PersistentVolume", "Secret"}
+    assert kept == {"CustomResourceDefinition", "PersistentVolume", "PersistentVolumeClaim", "Secret"}
 
 
 def test_the_operator_has_the_rights_of_the_example_which_a_test_runs_it_with() -> None:
@@ -379,22 +394,24 @@ ON: Body = {
     },
 }
 NFS: Body = {"storage": {"kind": "nfs", "nfs": {"server": "nas", "path": "/e"}}}
+MINE: Body = {"existingSecret": "mine"}
 COUNTS_WITH: dict[str, Body] = {
     "functions.replicas": {"functions": {"autoscaling": {"enabled": False}}},
-    "mysql.external": {"mysql": {"enabled": False, "external": {"host": "h"}}},
-    "s3.external": {"seaweedfs": {"enabled": False}, "s3": {"external": {"endpoint": "http://h"}}},
-    "lakefs.external": {"lakefs": {"enabled": False}},
+    "mysql.external": MINE | {"mysql": {"enabled": False, "external": {"host": "h"}}},
+    "s3.external": MINE | {"seaweedfs": {"enabled": False}, "s3": {"external": {"endpoint": "http://h"}}},
+    "lakefs.external": MINE | {"lakefs": {"enabled": False}},
     "clamav.enabled": {"clamav": {"external": {"address": ""}}},
-    "lakefs.replicas": {"lakefs": {"database": "postgres"}},
+    "lakefs.replicas": MINE | {"lakefs": {"database": "postgres"}},
     "ingress.s3.by": {"ingress": {"s3": {"host": "s.example.org"}}},
     "ingress.s3.host": {"ingress": {"s3": {"by": "host"}}},
     "storage.kind": {"storage": {"nfs": {"server": "nas", "path": "/e"}}},
     "storage.nfs": NFS,
     "storage.hostPath": {"storage": {"kind": "hostPath"}},
     "storage.size": {"seaweedfs": {"master": {"storage": {"size": None}}}},
-    "mysql.enabled": {"mysql": {"external": {"host": "h"}}},
-    "seaweedfs.enabled": {"s3": {"external": {"endpoint": "http://h"}}},
-    "lakefs.enabled": {"lakefs": {"external": {"endpoint": "http://h"}}},
+    "lakefs.database": MINE,
+    "mysql.enabled": MINE | {"mysql": {"external": {"host": "h"}}},
+    "seaweedfs.enabled": MINE | {"s3": {"external": {"endpoint": "http://h"}}},
+    "lakefs.enabled": MINE | {"lakefs": {"external": {"endpoint": "http://h"}}},
 }
 """What else has to be said for a value to count, by the beginning of its path."""
 UNLIKE: dict[str, Any] = {
