@@ -13,7 +13,7 @@ from sqlalchemy import Connection, select, update
 
 from holdfast.background import settle
 from holdfast.database import tables as t
-from holdfast.uploads import chunks
+from holdfast.uploads import chunks, cutting
 from tests.asgi import Http
 from tests.stacks import SQL, SQLITE, WITH_MYSQL, Stack
 
@@ -29,6 +29,8 @@ def begin(http: Http) -> tuple[str, int]:
     assert reply.status_code == 200, reply.text
     body = reply.json()
     assert body["success"] is True
+    assert set(body["data"]) == {"upload_id", "chunk_size", "max_chunks"}
+    assert body["data"]["max_chunks"] == cutting.most_chunks(body["data"]["chunk_size"]) >= 10_000
     return body["data"]["upload_id"], body["data"]["chunk_size"]
 
 
@@ -174,6 +176,52 @@ def test_a_complete_upload_forgets_no_part_for_a_chunk_that_would_replace_it(sta
         reply = send(http, upload_id, 0, data(chunk, seed=2))
         assert (reply.status_code, replies[0].status_code) == (409, 200), replies[0].text
         assert content_of(http, replies[0].json()["data"]) == content
+    assert left_over(stack) == []
+
+
+@pytest.mark.parametrize("stack", [SQLITE, SQL], indirect=True)
+def test_a_chunk_with_other_bytes_replaces_one_that_is_kept_and_none_that_is_joined(stack: Stack) -> None:
+    with stack.client(stack.user("ada")) as http:
+        upload_id, size = begin(http)
+        many = cutting.group(size)
+        content = data(size * many + 5)
+        pieces = [content[at : at + size] for at in range(0, len(content), size)]
+        assert send(http, upload_id, 0, data(size, seed=2)).status_code == 200
+        assert send(http, upload_id, many, b"other").status_code == 200
+        for index, piece in enumerate(pieces):  # the first is replaced before its group is whole, the last never has a group
+            assert send(http, upload_id, index, piece).status_code == 200
+        differs = send(http, upload_id, 1, data(size, seed=3))
+        assert (differs.status_code, differs.json()["type"].rpartition("/")[2]) == (409, "chunk-differs")
+        assert differs.json()["chunk_index"] == 1
+        assert send(http, upload_id, 1, pieces[1]).status_code == 200
+        found = complete(http, upload_id, len(pieces), len(content), filename="x.bin").json()["data"]
+        assert content_of(http, found) == content
+    assert left_over(stack) == []
+
+
+@pytest.mark.parametrize("stack", [SQLITE], indirect=True)
+def test_a_chunk_that_leaves_a_gap_is_named_and_can_be_sent_again(stack: Stack) -> None:
+    with stack.client(stack.user("ada")) as http:
+        upload_id, size = begin(http)
+        content = data(size + 5)
+        assert send(http, upload_id, 0, content[: size - 1]).status_code == 200
+        assert send(http, upload_id, 1, content[size:]).status_code == 200
+        gap = complete(http, upload_id, 2, len(content) - 1, filename="x.bin")
+        assert (gap.status_code, gap.json()["type"].rpartition("/")[2]) == (422, "chunk-too-small")
+        assert gap.json()["chunks"] == [0]
+        assert send(http, upload_id, 0, content[:size]).status_code == 200
+        found = complete(http, upload_id, 2, len(content), filename="x.bin").json()["data"]
+        assert content_of(http, found) == content
+    assert left_over(stack) == []
+
+
+@pytest.mark.parametrize("stack", [SQLITE], indirect=True)
+def test_no_chunks_and_no_bytes_are_an_empty_file(stack: Stack) -> None:
+    with stack.client(stack.user("ada")) as http:
+        upload_id, _ = begin(http)
+        reply = complete(http, upload_id, 0, 0, filename="x.bin")
+        assert (reply.status_code, reply.json()["data"]["status"]) == (200, "SUCCESS")
+        assert content_of(http, reply.json()["data"]) == b""
     assert left_over(stack) == []
 
 
