@@ -5,6 +5,7 @@ export type Next =
   | { kind: 'sign-in' }
   | { kind: 'ask'; path: string } // the name is there: a new version of it?
   | { kind: 'anew' } // the server no longer knows the upload
+  | { kind: 'smaller'; detail: string } // something in front of the server passes no request that large
   | { kind: 'failed'; verdict: Verdict | null; detail: string }
 
 export type Verdict = 'infected' | 'not scannable'
@@ -27,6 +28,7 @@ export function next(failure: Failure | null): Next {
   const detail = typeof problem.detail === 'string' ? problem.detail : `The server answered ${status}.`
   if (status === 401) return { kind: 'sign-in' }
   if (status === 412 && slug === 'precondition-failed') return { kind: 'ask', path: String(problem.asset_path ?? '') }
+  if (status === 413 && slug === '') return { kind: 'smaller', detail: 'Something in front of the server takes no request that large.' }
   if (begun && (status === 404 || status === 410)) return { kind: 'anew' }
   const passing = status >= 500 || [408, 423, 429, 460].includes(status) || slug === 'incomplete-body'
   if (passing || (status === 409 && slug !== 'name-collision')) {

@@ -8,11 +8,16 @@ import { labelsOf, nameOf } from './paths.js'
 import { Speed } from './speed.js'
 import { forget, remember } from './unfinished.js'
 
-/** Bytes of one request: proxies limit how much one brings and how long it takes, and a token is looked at once for each. */
+/** Bytes of one request, large at first: a token is looked at once for each. */
 const CHUNK = 32 * 2 ** 20
+/** Where a proxy passes no such request on: many take 1 MiB unless they are told otherwise. */
+const SMALL_CHUNK = 768 * 2 ** 10
 const LOOK_SECONDS = 1
 /** A connection of which nothing is heard for so long is dead, though nobody has said so. */
 const STILL_SECONDS = 60
+
+/** What is known to pass: one proxy is in front of all uploads. */
+let passing = CHUNK
 
 export type State =
   | 'queued'
@@ -52,6 +57,7 @@ export class Transfer {
   #attempts = 0
   #safe = 0
   #moved = 0
+  #chunk = CHUNK
   #user: string
 
   /** Without a `file` it is one of an earlier visit, at `url`. */
@@ -86,10 +92,11 @@ export class Transfer {
     if (this.file === null) return
     clearTimeout(this.#timer)
     let first = true
+    this.#chunk = passing
     const carrier = new Upload(this.file, {
       endpoint: this.url === null ? ENDPOINT : null,
       uploadUrl: this.url,
-      chunkSize: CHUNK,
+      chunkSize: this.#chunk,
       retryDelays: null,
       storeFingerprintForResuming: false,
       metadata: this.#metadata(),
@@ -229,6 +236,11 @@ export class Transfer {
       following = { kind: 'failed', verdict: null, detail: 'The file cannot be read any more. Choose it again.' }
     }
     if (following.kind === 'anew') following = await this.#why()
+    if (following.kind === 'smaller') {
+      const { detail } = following
+      following = this.#chunk > SMALL_CHUNK ? { kind: 'again', after: 0 } : { kind: 'failed', verdict: null, detail }
+      passing = SMALL_CHUNK
+    }
     this.#follow(following)
   }
 
@@ -275,6 +287,7 @@ export class Transfer {
         this.#over('failed')
         return
       case 'anew':
+      case 'smaller':
         throw new Error('decided before')
     }
   }

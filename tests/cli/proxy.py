@@ -18,6 +18,8 @@ class Proxy(ThreadingHTTPServer):
 
     `uploads`: `"put off"` answers 503 and passes nothing on, `"lost"` passes the request on and ends the connection instead of
     answering. `downloads`: the number of bytes after which the connection ends. `pace`: seconds between two chunks of an answer.
+    `largest`: bytes of the largest request that passes, if there is one: as ingress-nginx does, it answers a larger one at once,
+    with a page, and reads what still comes.
     """
 
     daemon_threads = True
@@ -28,6 +30,7 @@ class Proxy(ThreadingHTTPServer):
         self.uploads: list[str] = []
         self.downloads: list[int] = []
         self.pace = 0.0
+        self.largest: int | None = None
         self.seen: list[tuple[str, dict[str, str]]] = []
 
     @property
@@ -44,7 +47,12 @@ class Handler(BaseHTTPRequestHandler):
 
     def pass_on(self) -> None:
         self.server.seen.append((f"{self.command} {urlsplit(self.path).path}", {k.lower(): v for k, v in self.headers.items()}))
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        size = int(self.headers.get("Content-Length", 0))
+        if self.server.largest is not None and size > self.server.largest:
+            self.answer(413, {"Content-Type": "text/html"}, b"<html><title>413 Request Entity Too Large</title></html>")
+        body = self.rfile.read(size)
+        if self.server.largest is not None and size > self.server.largest:
+            return
         fate = self.server.uploads.pop(0) if self.command == "POST" and self.server.uploads else None
         if fate == "put off":
             self.answer(503, {"Retry-After": "0", "Content-Type": "application/problem+json"}, b'{"detail": "Not yet."}')
@@ -75,7 +83,7 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = pass_on  # noqa: N815  the names that http.server looks for
+    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = pass_on  # noqa: N815  the names that http.server looks for
 
     def log_message(self, format: str, *args: object) -> None:
         """Nothing: the tests read `seen`."""

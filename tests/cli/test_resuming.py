@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import at_home
+from tests.cli.conftest import Served, at_home
 from tests.cli.program import HOLDFAST, Program
 from tests.cli.proxy import Proxy
 from tests.security.tenants import PASSWORD, set_password
@@ -95,6 +95,34 @@ def test_what_fails_on_its_way_is_tried_again(far: Program, proxy: Proxy) -> Non
     proxy.uploads = ["put off", "put off", "lost", "put off"]
     assert "Trying again" in far("upload", "large.bin").stderr
     check(far)
+
+
+def test_what_is_too_large_for_a_proxy_goes_on_in_chunks(far: Program, proxy: Proxy) -> None:
+    proxy.largest = 1 << 20
+    content = CONTENT[:3_000_000]
+    (far.cwd / "large.bin").write_bytes(content)
+    [asset] = far.json("upload", "large.bin", "--label", "project=apollo")
+    assert (asset["asset_path"], asset["labels"]) == ("application/bin/large", {"project": "apollo"})
+    assert steps(proxy, "chunk") == -(-len(content) // CHUNK)
+    check(far, content)
+
+
+def test_what_cannot_go_in_chunks_names_the_proxy(far: Program, proxy: Proxy) -> None:
+    proxy.largest = 1 << 20
+    (far.cwd / "note.txt").write_text("note")
+    for more in (("--associated", "note.txt"), ("--idempotency-key", "mine")):
+        assert "in front of the server" in far("upload", "large.bin", *more, code=1).stderr
+    assert steps(proxy, "init") == 0
+
+
+def test_what_is_too_large_for_the_workspace_is_refused_by_its_own_words(far: Program, proxy: Proxy, served: Served) -> None:
+    branch = far.json("whoami")["branch"]
+    Program(far.home, far.cwd)("admin", "quota", branch, "--max-file", "2MiB", "--data", served.data)
+    (far.cwd / "large.bin").write_bytes(CONTENT[:3_000_000])
+    for largest in (None, 1 << 20):
+        proxy.largest = largest
+        assert "The file is larger than 2097152 bytes" in far("upload", "large.bin", code=1).stderr
+        assert (steps(proxy, "init") == 0) == (largest is None)
 
 
 def test_several_files_and_what_is_said_of_them(far: Program) -> None:

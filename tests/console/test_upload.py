@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from copy import copy
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from sqlalchemy import update
 
 from holdfast.database import tables as t
 from tests.behaviour.moments import bearer
+from tests.cli.proxy import between
 from tests.console.person import Person, at_the_page
 from tests.security.tenants import PASSWORD
 from tests.servers.chromium import Chromium
@@ -150,6 +152,32 @@ def test_it_goes_on_when_the_network_is_back(person: Person, tmp_path: Path) -> 
     person.has("film.bin", "done")
     [version] = there(person)
     assert version["sha256"] == sha256(content).hexdigest()
+
+
+def test_where_a_proxy_passes_no_large_request_it_goes_on_with_smaller_ones(
+    installation: tuple[Stack, Served], chromium: Chromium, tmp_path: Path
+) -> None:
+    stack, server = installation[0], copy(installation[1])
+    content = data(3 * MIB)
+    with between(server.address) as proxy:
+        server.address = proxy.url
+        with at_the_page(stack, server, chromium) as person:
+
+            def sent(content: bytes, name: str, state: str) -> list[int]:
+                proxy.seen.clear()
+                person.choose(file(tmp_path, name, content))
+                person.has(name, state)
+                return [int(headers["content-length"]) for request, headers in proxy.seen if request.startswith("PATCH /uploads/")]
+
+            proxy.largest, chunk = MIB, 768 << 10
+            assert sent(content, "film.bin", "done") == [len(content), *[chunk] * 4]
+            [version] = there(person)
+            assert version["sha256"] == sha256(content).hexdigest()
+            assert sent(data(2 * MIB), "other.bin", "done") == [chunk, chunk, 2 * MIB - 2 * chunk]
+
+            proxy.largest = 1000
+            assert sent(data(MIB), "third.bin", "failed") == [chunk]
+            expect(person.row("third.bin")).to_contain_text("in front of the server")
 
 
 def test_after_a_reload_the_same_file_goes_on_where_it_stopped(person: Person, tmp_path: Path) -> None:

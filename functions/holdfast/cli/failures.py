@@ -17,6 +17,9 @@ from typing import Any
 
 REFUSED, USAGE, NOT_ALLOWED, NOT_FOUND, CONFLICT, UNAVAILABLE = 1, 2, 3, 4, 5, 6
 
+PROXY_LIMIT = 413
+"""With it proxies refuse what is larger than they pass on, and Holdfast what is larger than a workspace takes."""
+
 _BY_STATUS = {
     401: NOT_ALLOWED,
     403: NOT_ALLOWED,
@@ -50,6 +53,12 @@ class Refusal(Failure):
         self.problem = problem
         self.retry_after = retry_after
 
+    @property
+    def too_large_for_a_proxy(self) -> bool:
+        """Whether the request was too large for something in front of the server: a 413 that is no problem document, for which
+        ours have a type. Smaller requests may pass."""
+        return self.status == PROXY_LIMIT and "type" not in self.problem
+
 
 def exit_code(status: int) -> int:
     """The exit code for an HTTP status that is an error."""
@@ -58,4 +67,6 @@ def exit_code(status: int) -> int:
 
 def _said(status: int, problem: Mapping[str, Any]) -> str:
     said = problem.get("detail") or problem.get("title")
+    if not said and status == PROXY_LIMIT:
+        return "Something in front of the server, a proxy's limit perhaps, takes no request as large as this (413)."
     return str(said) if said else f"The server answered {status} and did not say why."

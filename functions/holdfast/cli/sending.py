@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from holdfast.cli.failures import USAGE, Failure
+from holdfast.cli.failures import USAGE, Failure, Refusal
 from holdfast.cli.output import Format, Output, answer, listing, note
 from holdfast.cli.session import logged_in
 
@@ -82,7 +82,12 @@ def upload(
                     return resuming.upload(sender, file, dict(fields), meter, if_none_match=if_none_match)
                 body = Body(fields, [Part.of("primary_file", file), *(Part.of("associated_files", extra) for extra in associated)])
                 headers = {"If-None-Match": "*"} if if_none_match else {}
-                return _post(api, "/fileupload", body, meter, headers=headers, key=idempotency_key, patience=retry_for)
+                try:
+                    return _post(api, "/fileupload", body, meter, headers=headers, key=idempotency_key, patience=retry_for)
+                except Refusal as refusal:
+                    if in_one_request or not refusal.too_large_for_a_proxy:
+                        raise
+                    return resuming.upload(sender, file, dict(fields), meter, if_none_match=if_none_match)
 
         def uploaded() -> Iterator[Mapping[str, Any]]:
             for file, sending in [(file, pool.submit(send, file)) for file in files]:
