@@ -222,8 +222,16 @@ SKAFFOLD = """# `skaffold run` builds every image, brings them into the cluster,
 """
 
 
+LOAD = (
+    'case "$SKAFFOLD_KUBE_CONTEXT" in '
+    'kind-*) kind load docker-image holdfast/worker:dev --name "${SKAFFOLD_KUBE_CONTEXT#kind-}";; esac'
+)
+
+
 def skaffold_file() -> str:
-    """An artifact for each image. One tag for all, as the operator is told the Jobs' image by name."""
+    """An artifact for each image. What skaffold does not push it brings into kind under a tag of its own, the image's id, and
+    writes that into fields called image. The operator is told the Jobs' image by a variable, in which the tag stays ``dev``: so
+    this one is brought into kind under that tag too, before each deployment, where a hook knows the cluster."""
     artifacts = [
         {"image": f"holdfast/{one.name}", "context": "."}
         | {"docker": {"dockerfile": one.dockerfile, "buildArgs": dict(one.arguments)}}
@@ -239,7 +247,13 @@ def skaffold_file() -> str:
             "local": {"push": False, "useBuildkit": True, "concurrency": 2},
             "artifacts": artifacts,
         },
-        "deploy": {"helm": {"releases": [release | {"namespace": "holdfast", "createNamespace": True}]}},
+        "deploy": {
+            "helm": {
+                "releases": [release | {"namespace": "holdfast", "createNamespace": True}],
+                "flags": {"install": ["--timeout=20m"], "upgrade": ["--timeout=20m"]},
+                "hooks": {"before": [{"host": {"command": ["sh", "-c", LOAD], "os": ["darwin", "linux"]}}]},
+            }
+        },
     }
     return SKAFFOLD + yaml.safe_dump(config, sort_keys=False, width=1000)
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 
 import pytest
+import yaml
 
 from holdfast.settings import Settings
 from tests.docs.pages import FILES, PAGES, REFERENCE, ROOT
@@ -30,3 +31,25 @@ def test_the_map_names_only_places_that_are_there() -> None:
     named = re.findall(r"`((?:functions|operator|tests)/[^`<]*)`", (ROOT / "docs" / "architecture.md").read_text())
     assert len(named) > 20
     assert [place for place in named if not (ROOT / place).exists()] == []
+
+
+def test_the_way_to_a_cluster_of_kind_is_one_and_the_same() -> None:
+    [shown] = {
+        re.findall(r"```text\n(make setup\nkind create.*?)```", (ROOT / page).read_text(), re.DOTALL)[0]
+        for page in ("README.md", "docs/guides/chart.md")
+    }
+    [node] = yaml.safe_load((ROOT / "kind-config.yaml").read_text())["nodes"]
+    [port] = node["extraPortMappings"]
+    profile = yaml.safe_load((ROOT / "k8s/profiles/kind.yaml").read_text())
+    assert f"ports.web.nodePort={port['containerPort']}\n" in shown
+    assert f"--url {profile['ingress']['publicUrl']}\n" in shown
+    assert profile["ingress"]["publicUrl"] == f"http://localhost:{port['hostPort']}"
+    assert "--config kind-config.yaml" in shown
+    for file in re.findall(r"holdfast upload (.+)", shown):
+        assert (ROOT / file).exists()
+
+
+def test_policies_jobs_find_their_image_in_kind_under_the_tag_that_the_operator_is_told() -> None:
+    config, profile = (yaml.safe_load((ROOT / file).read_text()) for file in ("skaffold.yaml", "k8s/profiles/kind.yaml"))
+    [hook] = config["deploy"]["helm"]["hooks"]["before"]
+    assert f" holdfast/worker:{profile['image']['tag']} " in hook["host"]["command"][-1]
