@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from holdfast.cli import quarantining
+from holdfast.cli import jobbing, quarantining
 from holdfast.cli.account import FromFile, FromStdin, read_password
 from holdfast.cli.failures import USAGE, Failure
 from holdfast.cli.installation import Data, installation, read_settings
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Platform administration, with the server's own settings.", no_args_is_help=True)
 
 app.add_typer(quarantining.app, name="quarantine")
+app.add_typer(jobbing.app, name="jobs")
 
 NEW_PASSWORD = "HOLDFAST_NEW_PASSWORD"  # noqa: S105  the name of a variable
 _UNITS = {"": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40, "PiB": 2**50}

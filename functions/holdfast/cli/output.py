@@ -91,6 +91,7 @@ _MOMENTS = frozenset(
         "last_modified",
         "at",
         "created_at",
+        "finished_at",
         "active_at",
         "until",
         "released_at",

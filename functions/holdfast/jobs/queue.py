@@ -17,11 +17,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Select, Update, and_, case, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, Update, and_, case, delete, func, insert, select, update
 
+from holdfast.clock import isoformat
 from holdfast.database.engine import Database, announce
 from holdfast.database.tables import jobs
 from holdfast.database.types import db_later, db_now
+from holdfast.errors import Conflict, NotFound
 
 ADDED = "jobs"
 """What is announced (``database.engine``) when a job was added that is due at once."""
@@ -30,6 +32,10 @@ MAX_ATTEMPTS = 20
 
 _FIRST_WAIT, _LONGEST_WAIT = 5, 3600
 _ERROR_CHARACTERS = 2000
+_SHOWN: Select[Any] = select(
+    jobs.c.id, jobs.c.kind, jobs.c.state, jobs.c.workspace_id, jobs.c.user_id, jobs.c.payload, jobs.c.attempts, jobs.c.error,
+    jobs.c.created_at, jobs.c.finished_at,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +136,56 @@ def postpone(database: Database, job: Job, error: str) -> bool:
     when the job was somebody else's by now. Raises DatabaseUnavailable."""
     later = {"state": "pending", "run_after": db_later(round(60 + 60 * _chance())), "attempts": job.attempts - 1}
     return _changed(database, _mine(job).values(later | _let_go(error)))
+
+
+def page(database: Database, state: str, before: int | None, limit: int) -> tuple[list[dict[str, Any]], int | None]:
+    """Jobs that are so, the latest first, and what to hand in as ``before`` for the next page; None on the last. Raises
+    DatabaseUnavailable."""
+    wanted = _SHOWN.where(jobs.c.state == state)
+    if before is not None:
+        wanted = wanted.where(jobs.c.id < before)
+    with database.read() as connection:
+        rows = connection.execute(wanted.order_by(jobs.c.id.desc()).limit(limit + 1)).all()
+    return [_described(row) for row in rows[:limit]], rows[limit - 1].id if len(rows) > limit else None
+
+
+def again(database: Database, job_id: int) -> dict[str, Any]:
+    """A dead job is tried again, as if it had never failed. Returns how it stands. Raises NotFound, Conflict (it is not dead),
+    DatabaseUnavailable."""
+    anew = {"state": "pending", "attempts": 0, "run_after": db_now(), "finished_at": None}
+
+    def act(connection: Connection) -> dict[str, Any]:
+        _dead(connection, job_id)
+        connection.execute(update(jobs).where(jobs.c.id == job_id).values(anew))
+        announce(connection, ADDED)
+        return _described(connection.execute(_SHOWN.where(jobs.c.id == job_id)).one())
+
+    return database.write(act)
+
+
+def forget(database: Database, job_id: int) -> dict[str, Any]:
+    """A dead job is deleted, and what it was to do stays undone. Returns how it stood. Raises as ``again``."""
+
+    def act(connection: Connection) -> dict[str, Any]:
+        row = _dead(connection, job_id)
+        connection.execute(delete(jobs).where(jobs.c.id == job_id))
+        return _described(row)
+
+    return database.write(act)
+
+
+def _dead(connection: Connection, job_id: int) -> Row[Any]:
+    row = connection.execute(_SHOWN.where(jobs.c.id == job_id).with_for_update()).first()
+    if row is None:
+        raise NotFound("There is no such job.")
+    if row.state != "dead":
+        raise Conflict(f"The job is {row.state}: only dead ones are tried again, or deleted, by hand.", slug="job-not-dead")
+    return row
+
+
+def _described(row: Row[Any]) -> dict[str, Any]:
+    moments = {name: value and isoformat(value) for name in ("created_at", "finished_at") for value in [getattr(row, name)]}
+    return {**row._asdict(), **moments}
 
 
 def backoff(attempts: int, chance: float) -> int:
