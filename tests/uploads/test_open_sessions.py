@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 
+import httpx
 import pytest
 
 from tests.asgi import Http
 from tests.stacks import SQL, SQLITE, Stack
-from tests.uploads.test_chunks import begin, data, left_over, send
+from tests.uploads.test_chunks import begin, complete, data, left_over, send, upload
 
 BOTH = pytest.mark.parametrize("stack", [SQLITE, SQL], indirect=True)
 
@@ -82,3 +84,36 @@ def test_uploads_of_every_kind_are_listed_in_pages(stack: Stack) -> None:
         assert ([one["id"] for one in rest["data"]], rest["next_cursor"]) == ([first], None)
         assert http.get("/api/v1/file/all", params={"cursor": page["next_cursor"]}).status_code == 422
         assert http.get("/api/v1/file/all", params={"state": "open", "user_id": "7"}).status_code == 422
+
+
+@BOTH
+def test_openings_at_once_do_not_pass_the_limit(stack: Stack) -> None:
+    services = stack.services(upload_sessions=5)
+    with stack.client(stack.user("ada"), services) as http, ThreadPoolExecutor(8) as pool:
+        replies = list(pool.map(lambda _: http.post("/api/v1/file/upload/init/").status_code, range(8)))
+        assert sorted(replies) == [200] * 5 + [429] * 3
+        assert len(opened(http)) == 5
+
+
+@pytest.mark.parametrize("stack", [SQLITE], indirect=True)
+def test_a_name_that_cannot_be_is_refused_before_a_byte_is_sent(stack: Stack) -> None:
+    with stack.client(stack.user("ada")) as http:
+        upload(http, b"content", "a_b.txt")
+
+        def created(name: str, **said: str) -> httpx.Response:
+            pairs = ",".join(f"{key} {b64encode(value.encode()).decode()}" for key, value in {"filename": name, **said}.items())
+            return http.post("/uploads", headers={"Tus-Resumable": "1.0.0", "Upload-Length": "9", "Upload-Metadata": pairs})
+
+        upload_id, _ = begin(http)
+        told = [created("a b.txt"), complete(http, upload_id, 1, 5, filename="a b.txt", content_type="text/plain")]
+        assert [(one.status_code, one.json()["asset_path"]) for one in told] == [(409, "text/txt/a_b")] * 2
+        assert [one.json()["type"].rpartition("/")[2] for one in told] == ["name-collision"] * 2
+        new = {"filename": "a_b.txt", "content_type": "text/plain", "if_none_match": "*"}
+        told = [created("a_b.txt", if_none_match="*"), complete(http, upload_id, 1, 5, **new)]
+        assert [(one.status_code, one.json()["asset_path"]) for one in told] == [(412, "text/txt/a_b")] * 2
+
+        assert created("a_b.txt").status_code == 201
+        assert complete(http, upload_id, 1, 5, filename="c.txt").status_code == 409  # chunks are missing
+        assert send(http, upload_id, 0, b"other").status_code == 200
+        assert complete(http, upload_id, 1, 5, filename="c.txt").json()["data"]["status"] == "SUCCESS"
+        assert complete(http, upload_id, 1, 5, filename="c.txt").json()["data"]["status"] == "SUCCESS"

@@ -35,6 +35,12 @@ def find_in(connection: Connection, workspace_id: int, asset_path: str, version_
     return version
 
 
+def primary_filename(connection: Connection, actor: Actor, asset_path: str) -> str | None:
+    """The name of the files that the asset is of; None when there is no such asset."""
+    here = (assets.c.workspace_id == actor.workspace_id, assets.c.asset_path == asset_path)
+    return connection.scalar(select(assets.c.primary_filename).where(*here))
+
+
 def any_kept(connection: Connection, actor: Actor, asset_path: str) -> bool:
     """Whether the asset has a version that is not destroyed: then it is not new."""
     v = versions.c

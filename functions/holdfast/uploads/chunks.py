@@ -220,8 +220,8 @@ def held(connection: Connection, session: Row[Any], indexes: Sequence[int] | Non
 def complete(services: Services, claims: Claims, upload_id: str, *, count: int, size: int, values: dict[str, Any]) -> Row[Any]:
     """All ``count`` chunks, or parts straight to the store, ``size`` bytes together, have been sent: the session is complete, with
     ``values`` for its columns. A session that is complete already is returned as it is, also one that has failed. Blocks. Raises as
-    ``receive`` does, and Conflict (chunks-missing) with the indexes that have to be sent, Invalid when their sizes make no file of
-    ``size`` bytes; for parts, as ``direct.check`` does."""
+    ``receive`` does; as ``sessions.check_place`` does, also while chunks are missing; and Conflict (chunks-missing) with the
+    indexes that have to be sent, Invalid when their sizes make no file of ``size`` bytes; for parts, as ``direct.check`` does."""
     now = services.clock()
     with services.database.read() as connection:
         _, before = sessions.find(connection, claims, upload_id)
@@ -235,6 +235,8 @@ def complete(services: Services, claims: Claims, upload_id: str, *, count: int, 
         most = actor.largest_file(services.settings.max_file_bytes)
         if size > most:
             raise TooLarge(f"The file is larger than {most} bytes, the most that is allowed here.", limit=most)
+        said = (values["filename"], values.get("content_type", ""), values.get("must_be_new", False))
+        sessions.check_place(connection, actor, *said)
         if session.kind == sessions.DIRECT:
             direct.settle(connection, session, there, count, size)
         elif session.kind == sessions.CHUNKS:

@@ -23,13 +23,12 @@ from holdfast.uploads.sessions import Opening
 if TYPE_CHECKING:
     from holdfast.services import Services
 
-PARTIAL = "partial"
 MOST = 256
 """Partial uploads that a final one may be of."""
 
 
 def is_partial(session: Row[Any]) -> bool:
-    return (session.details or {}).get("concat") == PARTIAL
+    return (session.details or {}).get("concat") == sessions.PARTIAL
 
 
 def partials_of(session: Row[Any]) -> list[str]:

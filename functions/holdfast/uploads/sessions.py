@@ -24,6 +24,7 @@ from sqlalchemy import Connection, Row, func, insert, select, update
 from holdfast.assets import dates, labels, names, reading
 from holdfast.assets.intents import Wishes
 from holdfast.database.tables import upload_sessions as s
+from holdfast.database.tables import users
 from holdfast.errors import Conflict, Gone, Invalid, NotFound, PreconditionFailed, TooLarge, TooManyRequests
 from holdfast.failpoints import hit
 from holdfast.identity.access import Actor, Claims, authorise
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from holdfast.services import Services
 
 SEQUENTIAL, CHUNKS, DIRECT = "sequential", "chunks", "direct"
+PARTIAL = "partial"
+"""What a partial upload of tus has as ``concat`` in its details."""
 ENDED = frozenset({"cancelled", "expired", "failed"})
 
 _ID = re.compile("[0-9a-f]{32}")
@@ -84,10 +87,10 @@ def sha256(given: str | None, field: str = "sha256") -> str | None:
 
 def open_session(services: Services, claims: Claims, opening: Opening) -> Row[Any]:
     """Opens a session and returns its row. Blocks. Raises Unauthenticated, Forbidden, TooLarge (above the largest file, or what the
-    quota leaves), TooManyRequests (too many open ones), PreconditionFailed (it must be new, and is there already, as far as its
-    name says where it will live: when its bytes say another type, that is found out at the end)."""
+    quota leaves), TooManyRequests (too many open ones), and as ``check_place`` does, unless it is a partial upload of tus."""
     now = services.clock()
     upload_id = secrets.token_hex(16)
+    partial = (opening.details or {}).get("concat") == PARTIAL
     row = {
         "upload_id": upload_id,
         "kind": opening.kind,
@@ -111,10 +114,10 @@ def open_session(services: Services, claims: Claims, opening: Opening) -> Row[An
         most = actor.largest_file(services.settings.max_file_bytes)
         if opening.length is not None and opening.length > most:
             raise TooLarge(f"The file is larger than {most} bytes, the most that is allowed here.", limit=most)
-        if opening.must_be_new:
-            path = names.asset_path(opening.filename, kind.content_type(opening.filename, b"", opening.content_type))
-            if reading.any_kept(connection, actor, path):
-                raise PreconditionFailed(f"{path} is already there.", asset_path=path)
+        if opening.filename and not partial:
+            check_place(connection, actor, opening.filename, opening.content_type, opening.must_be_new)
+        # Of two that open one at once the second counts what the first has opened.
+        connection.execute(select(users.c.id).where(users.c.id == actor.user_id).with_for_update())
         mine = (s.c.workspace_id == actor.workspace_id, s.c.user_id == actor.user_id, s.c.state == "open")
         if (connection.scalar(select(func.count()).where(*mine)) or 0) >= services.settings.upload_sessions:
             raise TooManyRequests(
@@ -129,6 +132,21 @@ def open_session(services: Services, claims: Claims, opening: Opening) -> Row[An
     opened = services.database.write(act)
     hit("session.open.after")
     return opened
+
+
+def check_place(connection: Connection, actor: Actor, filename: str, content_type: str, must_be_new: bool) -> None:
+    """Whether a file may live where its name says that it will: when its bytes say another type, that is found out at the end.
+    Raises Conflict (a file of another name lives there), PreconditionFailed (it must be new, and is there already)."""
+    path = names.asset_path(filename, kind.content_type(filename, b"", content_type))
+    other = reading.primary_filename(connection, actor, path)
+    if other not in (None, filename):
+        raise Conflict(
+            f"{path} already holds a file of another name. Rename the file: two names never share an asset path.",
+            slug="name-collision",
+            asset_path=path,
+        )
+    if must_be_new and reading.any_kept(connection, actor, path):
+        raise PreconditionFailed(f"{path} is already there.", asset_path=path)
 
 
 def expiry(services: Services, now: datetime) -> datetime:
