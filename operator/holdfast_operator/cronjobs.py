@@ -14,6 +14,9 @@ from holdfast_operator.settings import Settings
 CONTAINER, FOLDER = "sweep", "/etc/holdfast/policies"
 FAILS_FOR_GOOD = [2, 3, 4, 5]
 """Exit codes of ``holdfast`` after which trying again is of no use: wrong settings, not allowed, not there, another plan."""
+BACKOFF_LIMIT = 4
+"""Tries after the first. Kubernetes waits 10 s before the first of them and twice as long before each one more, 150 s in all: a pod
+that dies leaves its run's lease for up to a minute, and the pods in its place end with 6 until then."""
 _USER = 65532
 
 
@@ -62,7 +65,7 @@ def job_spec(
     return {
         "activeDeadlineSeconds": settings.active_deadline_seconds,
         "ttlSecondsAfterFinished": settings.preview_keep_seconds if preview else settings.keep_seconds,
-        "backoffLimit": 3,
+        "backoffLimit": BACKOFF_LIMIT,
         "podFailurePolicy": {
             "rules": [
                 {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},

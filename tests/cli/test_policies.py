@@ -10,6 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
+from holdfast.cli.failures import UNAVAILABLE
+from holdfast.database.engine import Database
+from holdfast.lifecycle.lease import Held, of_sweep
 from tests.cli.conftest import Served
 from tests.cli.program import Program
 
@@ -99,6 +102,23 @@ def test_a_run_is_bound_to_the_plan_that_was_shown(operator: Program, policy: Ca
     ended = operator(*bound, "--plan", "0" * 64, code=5)
     assert "another one by now" in ended.stderr
     operator(*bound, "--plan", shown["digest"])
+    assert listed(operator, "archived") == ["text/txt/a"]
+    operator("policy", "delete", "-f", file)
+
+
+def test_while_another_run_has_the_lease_it_ends_with_6_and_is_tried_again(
+    operator: Program, policy: Callable[..., Path], served: Served
+) -> None:
+    uploaded(operator, "a.txt")
+    file = policy(mode="Enforce")
+    operator("policy", "apply", "-f", file)
+    sweep = ("sweep", "--policy", name_of(file), "--action", "archive")
+    database = Database(f"sqlite:///{served.data / 'holdfast.db'}")
+    with Held(database, of_sweep(name_of(file), "archive")):
+        assert "Another run of this policy is under way" in operator(*sweep, code=UNAVAILABLE).stderr
+        assert listed(operator, "archived") == []
+    database.close()
+    operator(*sweep)
     assert listed(operator, "archived") == ["text/txt/a"]
     operator("policy", "delete", "-f", file)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from holdfast.cli.failures import CONFLICT, UNAVAILABLE
+from holdfast.cli.failures import CONFLICT, UNAVAILABLE, Failure
 from holdfast.cli.installation import Data, installation
 from holdfast.cli.listing import moment
 from holdfast.cli.output import Format, Output, answer, note
@@ -39,8 +39,10 @@ def sweep(
     data: Data = None,
     output: Output = Format.table,
 ) -> None:
-    """Run one action of a policy, to its end. Ends with 5 where the guard or another plan stops it, with 6 if it was stopped."""
+    """Run one action of a policy, to its end. Ends with 5 where the guard or another plan stops it, with 6 if it was stopped
+    or another run of it is under way."""
     from holdfast.cli.policies import qualified
+    from holdfast.lifecycle.lease import UnderWay
     from holdfast.lifecycle.reporting import failed, report, sentence
     from holdfast.lifecycle.sweeping import Request
     from holdfast.stopping import asked_to_stop
@@ -62,6 +64,8 @@ def sweep(
         except Exception as error:
             detail = error.detail if isinstance(error, Problem) else str(error)
             _tell_kubernetes(failed(error, detail, key, action))
+            if isinstance(error, UnderWay):  # or only its lease is left of it, which the tries of its Job have to outlast
+                raise Failure(detail, UNAVAILABLE) from error
             raise
     said = report(outcome, key, action)
     _tell_kubernetes(said)

@@ -21,6 +21,12 @@ T = TypeVar("T")
 LEASE_SECONDS = 60
 
 
+class UnderWay(Conflict):
+    """Another one is under way, or died so lately that its lease has not run out yet."""
+
+    slug = "run-under-way"
+
+
 class TakenOver(Conflict):
     """The lease ran out while its holder was held up, and another one has it by now. What was to be done under it is not done."""
 
@@ -33,7 +39,7 @@ def of_sweep(policy: str | None, action: str) -> str:
 
 
 class Held:
-    """The lease called ``name``, for as long as the block lasts. Entering it raises Conflict while another has it. ``what``: what
+    """The lease called ``name``, for as long as the block lasts. Entering it raises UnderWay while another has it. ``what``: what
     it is the lease of. ``seconds``: longer than any step within it takes."""
 
     def __init__(self, database: Database, name: str, *, what: str = "run of this policy", seconds: int = LEASE_SECONDS) -> None:
@@ -46,7 +52,7 @@ class Held:
     def __enter__(self) -> Held:
         self._lease = leases.acquire(self._database, self._name, self._holder, self._seconds)
         if self._lease is None:
-            raise Conflict(f"Another {self._what} is under way.", slug="run-under-way")
+            raise UnderWay(f"Another {self._what} is under way.")
         self._prolonged = time.monotonic()
         return self
 

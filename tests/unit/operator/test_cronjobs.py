@@ -10,6 +10,8 @@ from typing import Any
 import yaml
 from tests.unit.operator.policies import accepted, body, settings
 
+from holdfast.cli.failures import UNAVAILABLE
+from holdfast.lifecycle.lease import LEASE_SECONDS
 from holdfast.policies.model import AssetPolicy
 from holdfast.policies.words import Action
 from holdfast_operator import bundle, cronjobs, jobs, names
@@ -52,6 +54,14 @@ def test_runs_neither_overlap_nor_pile_up_nor_last_for_ever() -> None:
     job = spec["jobTemplate"]["spec"]
     assert {"activeDeadlineSeconds", "ttlSecondsAfterFinished", "backoffLimit", "podFailurePolicy"} <= set(job)
     assert {"startingDeadlineSeconds", "successfulJobsHistoryLimit", "failedJobsHistoryLimit"} <= set(spec)
+
+
+def test_its_tries_outlast_the_lease_of_a_pod_that_died() -> None:
+    spec = made()["spec"]["jobTemplate"]["spec"]
+    [codes] = [rule["onExitCodes"]["values"] for rule in spec["podFailurePolicy"]["rules"] if "onExitCodes" in rule]
+    assert UNAVAILABLE not in codes
+    retried = sum(10 * 2**number for number in range(spec["backoffLimit"]))  # seconds, as the Job controller waits
+    assert retried > 2 * LEASE_SECONDS
 
 
 def test_its_pod_has_no_token_of_the_api_server() -> None:
