@@ -68,8 +68,12 @@ def test_a_policy_from_preview_to_undo(operator: Program, policy: Callable[..., 
     [row] = operator.json("policy", "get", name)
     assert (row["namespace"], row["mode"]) == ("media", "Preview")
 
-    ended = operator("sweep", "--policy", name, "--action", "archive")
+    ended = operator("sweep", "--policy", name, "--action", "archive", "-o", "json")
     assert "3 versions would be archived. Nothing was done." in ended.stderr
+    said = json.loads(ended.stdout)
+    assert (said["state"], said["plan"]["reasons"], said["plan"]["excluded"]) == ("preview", {name: 3}, {})
+    assert [one["asset_path"] for one in said["plan"]["sample"]] == ["text/txt/a", "text/txt/b", "text/txt/c"]
+    assert said["plan"]["guard"]["limit"] == "maxItems"
     operator("policy", "apply", "-f", policy(guard={"maxItems": 2}, mode="Enforce"))
     ended = operator("sweep", "--policy", name, "--action", "archive", "-o", "json", code=5)
     stopped = json.loads(ended.stdout)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -69,7 +69,7 @@ def sweep(
             raise
     said = report(outcome, key, action)
     _tell_kubernetes(said)
-    answer(said.model_dump(mode="json", exclude_defaults=True), output)
+    answer({**said.model_dump(mode="json", exclude_defaults=True), **_previewed(outcome)}, output)
     note(sentence(outcome, key, action))
     if outcome.state != "done":
         raise typer.Exit(_CODES.get(outcome.state, 0))
@@ -81,6 +81,14 @@ def _sweep(services: Services, key: str, action: Action, asked: object) -> Outco
     assert isinstance(asked, sweeping.Request)
     pace.exempt()
     return sweeping.sweep(services, services.settings.policies_folder, key, action, asked)
+
+
+def _previewed(outcome: Outcome) -> dict[str, Any]:
+    """What a preview says besides: a report names no versions, and is too short for it."""
+    if outcome.state != "preview" or outcome.plan is None:
+        return {}
+    summary = outcome.plan.summary()
+    return {"plan": {**{name: summary[name] for name in ("reasons", "excluded", "sample")}, "guard": outcome.guard}}
 
 
 def _tell_kubernetes(report: Report) -> None:
