@@ -66,7 +66,11 @@ def test_a_policy_from_preview_to_undo(operator: Program, policy: Callable[..., 
     assert "configured" in operator("policy", "apply", "-f", file).stderr
     assert "unchanged" in operator("policy", "apply", "-f", file).stderr
     [row] = operator.json("policy", "get", name)
-    assert (row["namespace"], row["mode"]) == ("media", "Preview")
+    assert (row["namespace"], row["mode"], row["ready"]) == ("media", "Preview", "True")
+    assert operator.json("policy", "get", "-f", file) == [row]
+    assert operator.json("policy", "describe", "-f", file) == operator.json("policy", "describe", name)
+    assert "Name a policy, or a file" in operator("policy", "describe", name, "-f", file, code=2).stderr
+    assert "Name a policy, or a file" in operator("policy", "get", name, "-f", file, code=2).stderr
 
     ended = operator("sweep", "--policy", name, "--action", "archive", "-o", "json")
     assert "3 versions would be archived. Nothing was done." in ended.stderr
@@ -95,6 +99,16 @@ def test_a_policy_from_preview_to_undo(operator: Program, policy: Callable[..., 
     operator("policy", "delete", name)
     assert operator.json("policy", "get") == [] or name not in json.dumps(operator.json("policy", "get"))
     assert listed(operator, "active") == ["text/txt/a", "text/txt/b", "text/txt/c"], "a policy's end touches no asset"
+
+
+def test_a_policy_that_is_refused_does_not_look_fine(operator: Program, policy: Callable[..., Path]) -> None:
+    file = policy(mode="Enforce")
+    operator("policy", "apply", "-f", file)
+    strict = Program(operator.home, operator.cwd, {**operator.environment, "HOLDFAST_POLICY_MIN_AFTER_DAYS": "5"})
+    [row] = strict.json("policy", "get", "-f", file)
+    assert (row["ready"], row["next_run"]) == ("False", None)
+    assert " ready " in strict("policy", "get", "-o", "table").stdout.splitlines()[0]
+    operator("policy", "delete", "-f", file)
 
 
 def test_a_run_is_bound_to_the_plan_that_was_shown(operator: Program, policy: Callable[..., Path]) -> None:
@@ -136,6 +150,7 @@ def test_what_is_no_policy_is_refused_and_changes_nothing(operator: Program, pol
     assert "no policy in it" in operator("policy", "apply", "-f", file, code=2).stderr
     operator("policy", "apply", "-f", operator.cwd / "missing.yaml", code=1)
     assert "There is no policy" in operator("policy", "describe", "media/none", code=4).stderr
+    assert "There is no policy" in operator("policy", "get", "-f", policy(), code=4).stderr
     operator("sweep", "--policy", "media/none", "--action", "archive", code=4)
     operator("policy", "delete", code=2)
     operator("restore", code=2)

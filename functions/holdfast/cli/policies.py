@@ -21,10 +21,12 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="AssetPolicies of this installation.", no_args_is_help=True)
 
-COLUMNS = ("namespace", "name", "mode", "matched", "last_run", "next_run")
+COLUMNS = ("namespace", "name", "ready", "mode", "matched", "last_run", "next_run")
 
 File = Annotated[Path, typer.Option("--file", "-f", help="YAML of one policy or several; `-` for standard input.")]
+Those = Annotated[Path | None, typer.Option("--file", "-f", help="Those of a YAML file; `-` for standard input.")]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="NAME or NAMESPACE/NAME.")]
+MaybeName = Annotated[str | None, typer.Argument(metavar="NAME", help="NAME or NAMESPACE/NAME.")]
 
 
 @app.command()
@@ -49,27 +51,29 @@ def apply(file: File, data: Data = None) -> None:
 
 
 @app.command("get")
-def get(
-    name: Annotated[str | None, typer.Argument(help="Only this one.")] = None, data: Data = None, output: Output = Format.table
-) -> None:
-    """List the policies, with what they match and when they run."""
+def get(name: MaybeName = None, file: Those = None, data: Data = None, output: Output = Format.table) -> None:
+    """List the policies, or only that one or those, with what they match and when they run."""
     from holdfast.lifecycle.standing import standing
 
     with installation(data) as services:
-        known = _known(services)
-        chosen = list(known.values()) if name is None else [_find(services, name)]
+        chosen = _known(services).values() if name is None and file is None else _chosen(services, name, file)
         listing((standing(services, policy).row() for policy in chosen), COLUMNS, output)
 
 
 @app.command()
-def describe(name: Name, data: Data = None, output: Output = Format.yaml) -> None:
-    """Show a policy with its status: what it matches, what its last runs did, and what waits for approval."""
+def describe(name: MaybeName = None, file: Those = None, data: Data = None, output: Output = Format.yaml) -> None:
+    """Show a policy with its status: what it matches, what its last runs did, and what waits for approval.
+
+    Several of a file come as a list."""
     from holdfast.lifecycle.standing import standing
     from holdfast.policies.model import dump
 
     with installation(data) as services:
-        policy = _find(services, name)
-        answer({**dump(policy), "status": standing(services, policy).status()}, output)
+        whole = [{**dump(policy), "status": standing(services, policy).status()} for policy in _chosen(services, name, file)]
+        if len(whole) == 1:
+            answer(whole[0], output)
+        else:
+            listing(whole, ("metadata", "spec", "status"), output)
 
 
 @app.command()
@@ -121,16 +125,11 @@ def approve(
 
 
 @app.command()
-def delete(
-    name: Annotated[str | None, typer.Argument(metavar="NAME", help="NAME or NAMESPACE/NAME.")] = None,
-    file: Annotated[Path | None, typer.Option("--file", "-f", help="Those of a YAML file; `-` for standard input.")] = None,
-    data: Data = None,
-) -> None:
+def delete(name: MaybeName = None, file: Those = None, data: Data = None) -> None:
     """Remove policies. No asset is touched by that."""
     from holdfast.policies import folder
 
-    if (name is None) == (file is None):
-        raise Failure("Name a policy, or a file with --file.", USAGE)
+    _check_one_of(name, file)
     with installation(data) as services:
         known = _known(services)
         doomed = [_find(services, name)] if name is not None else [p for p in _read(file or Path()) if p.key in known]
@@ -161,6 +160,18 @@ def _known(services: Services) -> dict[str, AssetPolicy]:
     for name, message in known.wrong.items():
         note(f"holdfast: {name} is no AssetPolicy that can be read: {message}")
     return dict(known.policies)
+
+
+def _check_one_of(name: str | None, file: Path | None) -> None:
+    if (name is None) == (file is None):
+        raise Failure("Name a policy, or a file with --file.", USAGE)
+
+
+def _chosen(services: Services, name: str | None, file: Path | None) -> list[AssetPolicy]:
+    """The installation's policy of that name, or those that the file names, as the installation has them."""
+    _check_one_of(name, file)
+    keys = [name] if name is not None else [policy.key for policy in _read(file or Path())]
+    return [_find(services, key) for key in keys]
 
 
 def _find(services: Services, name: str) -> AssetPolicy:
