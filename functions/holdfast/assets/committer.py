@@ -173,7 +173,10 @@ class Committer:
                 log.warning("entry refused: %s", refused.reason)
                 problem = Invalid("The store does not take a file of this name.", slug="bad-filename")
                 path = refused.path
-                self._tell(self._under(lease, workspace_id, lambda turn: publishing.eject(turn, operation, path, problem)))  # noqa: B023
+                hit("commit.eject.before")
+                ejected = self._under(lease, workspace_id, lambda turn: publishing.eject(turn, operation, path, problem))  # noqa: B023
+                hit("commit.eject.after")
+                self._tell(ejected)
                 group = self._load(operation)
         hit("commit.publish.before")
         try:
@@ -197,7 +200,9 @@ class Committer:
         if not group.puts and not group.deletes:
             return CommitResult({})
         if group.branch not in self._branches:
+            hit("commit.branch.before")
             self._versions.create(group.branch)
+            hit("commit.branch.after")
             self._branches.add(group.branch)
         return self._versions.commit(group.branch, group.operation, group.puts, group.deletes)
 
@@ -208,12 +213,17 @@ class Committer:
         settled: list[str] = []
         for upload_id in members:
             only = frozenset({upload_id})
+            hit("commit.publish.one.before")
             try:
                 settled += self._under(lease, workspace_id, lambda turn: publishing.publish(turn, operation, result, only=only))  # noqa: B023
             except DatabaseError:
                 log.exception("intent cannot be published")
+                hit("commit.eject.before")
                 self._under(lease, workspace_id, lambda turn: _fail(turn, operation, upload_id))  # noqa: B023
+                hit("commit.eject.after")
                 settled.append(upload_id)
+            else:
+                hit("commit.publish.one.after")
         return settled + self._under(lease, workspace_id, lambda turn: publishing.publish(turn, operation, result))
 
     def _under(self, lease: Lease, workspace_id: int, act: Callable[[Turn], T]) -> T:

@@ -141,6 +141,7 @@ class LakeFSVersions:
         _each(partial(self._stage_one, branch), wanted.values())
         for start in range(0, len(unwanted), PAGE):
             self._api.stage_deletes(branch, unwanted[start : start + PAGE])
+            failpoints.hit(points.STAGE_ENTRY_AFTER)
         failpoints.hit(points.STAGE_AFTER)
 
     def _stage_one(self, branch: str, entry: Entry) -> None:
@@ -153,6 +154,7 @@ class LakeFSVersions:
             if about_entry and "physical address" not in refusal.message:  # that one is about our configuration
                 raise EntryRefused(entry.path, refusal.message) from refusal
             raise
+        failpoints.hit(points.STAGE_ENTRY_AFTER)
 
     def _read_back(self, commit: Commit, wanted: Mapping[str, Entry], unwanted: Sequence[str]) -> CommitResult:
         """What ``commit`` changed, and where it did not change a path of the group, who did before."""

@@ -1,0 +1,84 @@
+"""A committer dies while it puts what cannot be published out of its group: that one still fails alone, once, and the others are
+published by whoever takes over."""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import partial
+
+import pytest
+from sqlalchemy import select, update
+from tests.behaviour.erased import disagreements
+from tests.behaviour.test_poison import NAMES, a_table_that_takes_no_poison, assert_head_is_what_the_registry_says
+from tests.behaviour.unhashed import store
+from tests.crash.dying import Hit, Say, live
+from tests.stacks import SQL, SQLITE, STANDIN, Stack, User
+from tests.standin.faults import Answer
+
+from holdfast.background import settle
+from holdfast.database import tables as t
+from holdfast.database.types import db_later
+from holdfast.services import Services
+
+pytestmark = pytest.mark.usefixtures("frozen")
+
+EJECTING = [("commit.eject.before", 1), ("commit.eject.after", 1)]
+ONE_BY_ONE = [(f"commit.publish.one.{moment}", nth) for moment in ("before", "after") for nth in (1, len(NAMES) - 1)]
+
+
+@pytest.mark.parametrize("at", EJECTING, ids=lambda at: at[0])
+@pytest.mark.parametrize("stack", [STANDIN], indirect=True)
+def test_a_committer_dies_while_it_ejects_what_lakefs_refuses(stack: Stack, at: Hit) -> None:
+    assert stack.standin is not None
+    ada = stack.user("ada")
+    stored(stack, ada)
+    stack.standin.script.next("stage", Answer(400, "invalid path"))
+    assert live(partial(committed, stack, ada), at).died
+    if at[0].endswith("before"):  # it is refused again, as it always is
+        stack.standin.script.next("stage", Answer(400, "invalid path"))
+    taken_over(stack)
+    assert sorted(Counter(outcomes(stack, ada)).items()) == [("bad-filename", 1), ("published", len(NAMES) - 1)]
+    assert_head_is_what_the_registry_says(stack, ada)
+
+
+@pytest.mark.parametrize("at", [*EJECTING, *ONE_BY_ONE], ids=lambda at: f"{at[0]} {at[1]}")
+@pytest.mark.parametrize("stack", [SQLITE, SQL, STANDIN], indirect=True)
+def test_a_committer_dies_while_it_publishes_one_by_one(stack: Stack, at: Hit) -> None:
+    ada = stack.user("ada")
+    stored(stack, ada)
+    with a_table_that_takes_no_poison(stack):
+        assert live(partial(committed, stack, ada), at).died
+        taken_over(stack)
+    expected = ["publish-failed" if name == "poison.txt" else "published" for name in NAMES]
+    assert outcomes(stack, ada) == expected
+    assert_head_is_what_the_registry_says(stack, ada)
+
+
+def stored(stack: Stack, user: User) -> None:
+    """All of ``NAMES``, so that the next group is made of them."""
+    for name in NAMES:
+        store(stack, user, (name, b"content"), (f"about {name}.md", b"content"), unhashed=False)
+
+
+def committed(stack: Stack, user: User, _say: Say) -> None:
+    services = Services(stack.settings())
+    services.committer.run(user.workspace_id)
+    services.close()
+
+
+def taken_over(stack: Stack) -> None:
+    """By another process, when the dead one's lease has run out."""
+    for _ in range(2):
+        with stack.database.engine.begin() as connection:
+            connection.execute(update(t.leases).values(expires_at=db_later(-1)))
+            connection.execute(update(t.jobs).where(t.jobs.c.state == "pending").values(run_after=db_later(-1)))
+        settle(stack.own)
+    assert disagreements(stack) == []
+
+
+def outcomes(stack: Stack, user: User) -> list[str]:
+    """What has become of each upload, in their order: published, or the problem that it failed with."""
+    i = t.intents.c
+    with stack.database.read() as connection:
+        rows = connection.execute(select(i.state, i.problem).where(i.workspace_id == user.workspace_id).order_by(i.id)).all()
+    return [row.state if row.problem is None else row.problem["slug"] for row in rows]
