@@ -12,13 +12,13 @@ from typing import Any, Literal, Self
 from urllib.parse import quote
 
 from pydantic import Field, SecretStr, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 PREFIX = "HOLDFAST_"
 
 
 class Settings(BaseSettings):
-    """Raises pydantic's ValidationError, which names each wrong setting."""
+    """Raises pydantic's ValidationError, which names each wrong setting; SettingsError for a secret's file that cannot be read."""
 
     # What is wrong is named, and not what was given: it may be a secret, and errors end in logs.
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True, hide_input_in_errors=True)
@@ -238,8 +238,14 @@ class _SecretFiles(PydanticBaseSettingsSource):
     """``HOLDFAST_X_FILE=/run/secrets/x``: the setting's value is what the file holds, without its last line break."""
 
     def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
-        path = os.environ.get(f"{PREFIX}{field_name.upper()}_FILE")
-        return (Path(path).read_text().rstrip("\n") if path else None), field_name, False
+        variable = f"{PREFIX}{field_name.upper()}_FILE"
+        path = os.environ.get(variable)
+        try:
+            return (Path(path).read_text().removesuffix("\n") if path else None), field_name, False
+        except OSError as error:
+            raise SettingsError(f"{variable}: {path}: {error.strerror}") from error
+        except UnicodeDecodeError:  # whose message has what is in the file
+            raise SettingsError(f"{variable}: {path} is no text in UTF-8") from None
 
     def __call__(self) -> dict[str, Any]:
         values = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}

@@ -24,6 +24,7 @@ Data = Annotated[Path | None, typer.Option(help="Folder of the embedded default,
 def read_settings(data: Path | None = None) -> Settings:
     """The settings of the environment, with ``data`` in their place where it is given. Raises Failure when they are wrong."""
     from pydantic import ValidationError
+    from pydantic_settings import SettingsError
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import ArgumentError
 
@@ -36,6 +37,8 @@ def read_settings(data: Path | None = None) -> Settings:
     except ValidationError as error:
         wrong = ((f"{PREFIX}{'_'.join(map(str, e['loc'])).upper()}: " if e["loc"] else "") + e["msg"] for e in error.errors())
         raise Failure(". ".join(wrong), USAGE) from None
+    except SettingsError as error:
+        raise Failure(f"{error}.", USAGE) from None
     except ArgumentError:
         raise Failure(f"{PREFIX}DATABASE_URL is no URL of a database.", USAGE) from None
     return settings
