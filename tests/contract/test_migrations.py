@@ -90,7 +90,7 @@ def test_a_second_upgrade_changes_nothing(database: Database) -> None:
         assert definitions(connection) == before
 
 
-def test_an_upgrade_that_died_half_way_is_completed(database: Database) -> None:
+def test_fault_000_24_an_upgrade_that_died_half_way_is_completed(database: Database) -> None:
     migrate.upgrade(database)
     with database.engine.begin() as connection:
         whole = definitions(connection)

@@ -124,7 +124,7 @@ def post(path: str, length: int, *more: str) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode()
 
 
-def test_blocking_work_delays_neither_healthz_nor_another_request(address: Address, slow: Slow) -> None:
+def test_fault_000_12_blocking_work_delays_neither_healthz_nor_another_request(address: Address, slow: Slow) -> None:
     waiting: list[str] = []
     client = threading.Thread(target=lambda: waiting.append(httpx.get(url(address, "/slow"), timeout=30).json()))
     client.start()
