@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from tests.behaviour.moments import bearer, fetch, path, upload
@@ -45,6 +48,16 @@ def test_fault_000_10_sizes_are_limited_while_bytes_come_and_every_file_has_its_
             assert taken.json()["sha256"] == hashlib.sha256(b"x" * 1000).hexdigest()
         over = {"primary_file": ("c.txt", b"z" * 501)}
         check_refused(stack, http.post("/fileupload", headers=bearer(full.token), files=over), 413)
+    check_clean(stack)
+
+
+def test_fault_000_14_an_upload_that_fails_half_way_leaves_nothing(stack: Stack) -> None:
+    part = '--edge\r\nContent-Disposition: form-data; name="%s"; filename="%s"\r\n\r\n%s'
+    half = part % ("primary_file", "whole.txt", "whole\r\n") + part % ("associated_files", "half.txt", "ha")
+    headers = {"Content-Type": "multipart/form-data; boundary=edge"}
+    with stack.client(stack.user("ada")) as http, nothing_stored(stack):
+        check_refused(stack, http.post("/fileupload", content=half.encode(), headers=headers), 400)
+        assert http.get("/assets").json()["items"] == []
     check_clean(stack)
 
 
@@ -103,3 +116,22 @@ def test_fault_000_17_an_associated_file_does_not_take_the_primarys_place(stack:
             files = {"associated_files": ("note.txt", b"an impostor")}
             check_refused(stack, http.post(f"/add-associated-files/{kept['asset_path']}", files=files), 409, 422)
         assert http.get(f"/content/{kept['asset_path']}").content == b"the primary"
+
+
+def test_fault_000_23_an_installation_hashes_passwords_by_itself() -> None:
+    program = "from holdfast.identity.passwords import hashed, verify; kept = hashed('ein langes Wort'); "
+    asked = program + "print(verify('ein langes Wort', kept), verify('another', kept), kept[:10])"
+    ended = subprocess.run([sys.executable, "-I", "-c", asked], check=True, capture_output=True, text=True)
+    assert ended.stdout.split() == ["True", "False", "$argon2id$"]
+
+
+@pytest.mark.parametrize("stack", [SQLITE], indirect=True)
+def test_fault_000_32_a_path_of_the_server_is_a_text_and_opens_nothing(stack: Stack, tmp_path: Path) -> None:
+    mine = tmp_path / "secret.txt"
+    mine.write_text("what only the server may read")
+    with stack.client(stack.user("ada")) as http, nothing_stored(stack):
+        for said in (str(mine), f"@{mine}", mine.as_uri()):
+            reply = http.post("/fileupload", files={"primary_file": (None, said.encode())})
+            check_refused(stack, reply, 422)
+            assert "only the server" not in reply.text
+    check_clean(stack)

@@ -65,7 +65,7 @@ def memory(servers: Servers, scale: Scale) -> list[Result]:
     """P6 of tus. The most that the server's memory grew by while many uploads ran, each in one request, over what it was after as
     many small ones; a share of it for each."""
     block = os.urandom(MIB)
-    size = scale.large // 5
+    size = scale.resumed
 
     def one(server: Running, ada: User, size: int) -> None:
         def send(connection: socket.socket) -> None:

@@ -35,6 +35,7 @@ class Scale:
     pages: int
     file: int
     large: int
+    resumed: int
     straight: int
     uploads: int
     policies: int
@@ -51,6 +52,7 @@ FULL = Scale(
     pages=200,
     file=256 * MIB,
     large=5 * 1024 * MIB,
+    resumed=1024 * MIB,
     straight=1024 * MIB,
     uploads=800,
     policies=1000,
@@ -65,7 +67,8 @@ SMALL = Scale(
     few_assets=300,
     pages=3,
     file=9 * MIB,
-    large=24 * MIB,
+    large=1024 * MIB,  # P6 is looked at
+    resumed=5 * MIB,
     straight=20 * MIB,
     uploads=32,
     policies=10,

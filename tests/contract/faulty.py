@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import http.client
 import threading
+import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Literal
 from urllib.parse import urlsplit
 
-Behaviour = Literal["pass on", "lose the reply", "fail", "hang", "refuse", "cut short"]
+Behaviour = Literal["pass on", "lose the reply", "fail", "hang", "refuse", "cut short", "slow"]
+SLOW = 0.2
+"""Seconds: short of what anybody gives up after."""
 HOP_BY_HOP = ("connection", "transfer-encoding", "content-length")
 
 
@@ -54,6 +57,8 @@ class FaultyStore:
                     status, code = (500, "InternalError") if behaviour == "fail" else (403, "SignatureDoesNotMatch")
                     self._reply(status, [], b"" if self.command == "HEAD" else f"<Error><Code>{code}</Code></Error>".encode())
                 else:
+                    if behaviour == "slow":
+                        time.sleep(SLOW)
                     self._pass_on(body, behaviour)
 
             def _pass_on(self, body: bytes, behaviour: Behaviour) -> None:

@@ -14,7 +14,7 @@ import pytest
 from tests.asgi import Http
 from tests.crash.explorer import State, state
 from tests.crash.pausing import pause_at
-from tests.stacks import SQL, SQLITE, STANDIN, Stack, User
+from tests.stacks import LAKEFS, SQL, SQLITE, STANDIN, Stack, User
 
 from holdfast.assets.verify import verify
 from holdfast.background import settle
@@ -89,8 +89,16 @@ PAUSES = {
 }
 
 
-@pytest.mark.parametrize("stack", [SQLITE, SQL, STANDIN], indirect=True)
-@pytest.mark.parametrize(("one", "other"), list(itertools.combinations_with_replacement(ACTS, 2)))
+PAIRS = [*itertools.combinations_with_replacement(ACTS, 2)]
+ON_LAKEFS = [pair for pair in PAIRS if {"upload", "add files"} & set(pair)]
+"""Those of which at least one commits: the others do not reach it."""
+CASES = [
+    *((stack, *pair) for stack in (SQLITE, SQL, STANDIN) for pair in PAIRS),
+    *((LAKEFS, *pair) for pair in ON_LAKEFS),
+]
+
+
+@pytest.mark.parametrize(("stack", "one", "other"), CASES, indirect=["stack"])
 def test_two_acts_at_once(stack: Stack, one: str, other: str) -> None:
     numbers = itertools.count(1)
     chance = Random(f"{one} {other}")

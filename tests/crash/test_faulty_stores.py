@@ -12,6 +12,7 @@ from sqlalchemy import select, update
 from tests.asgi import Http
 from tests.contract.faulty import Behaviour, FaultyStore, once
 from tests.crash.impatience import impatient_services
+from tests.servers.process import free_ports
 from tests.stacks import SQL, STANDIN, Stack, User
 from tests.standin.faults import BROKEN, DROP_AFTER, DROP_BEFORE, PREDICATE_FAILED, TOO_MANY, Fault, Slow
 
@@ -85,6 +86,29 @@ def test_an_object_store_that_does_not_take_bytes(stack: Stack, behaviour: Behav
 
 
 @pytest.mark.parametrize("stack", [SQL], indirect=True)
+def test_an_object_store_that_answers_slowly(stack: Stack) -> None:
+    assert stack.bucket is not None
+    store, ada = FaultyStore(lambda _method, _path: "slow", stack.bucket.endpoint), stack.user("ada")
+    try:
+        with stack.client(ada, impatient_services(stack, store.endpoint)) as http:
+            assert upload(http).status_code == 200
+            all_is_well(stack, http)
+    finally:
+        store.close()
+
+
+@pytest.mark.parametrize("stack", [SQL], indirect=True)
+def test_an_object_store_that_nobody_answers_for(stack: Stack) -> None:
+    [port] = free_ports(1)
+    ada = stack.user("ada")
+    with impatient(stack, ada, f"http://127.0.0.1:{port}") as http:
+        told_to_come_again(upload(http), "store-unavailable")
+        nothing_is_visible(stack, http)
+    with stack.client(ada) as http:
+        all_is_well(stack, http)
+
+
+@pytest.mark.parametrize("stack", [SQL], indirect=True)
 @pytest.mark.parametrize("which", ["/0", "/1"], ids=["the first file", "the last file"])
 @pytest.mark.parametrize("behaviour", ["fail", "hang", "lose the reply"])
 def test_an_object_store_that_fails_once(stack: Stack, behaviour: Behaviour, which: str) -> None:
@@ -105,7 +129,7 @@ def test_an_object_store_that_fails_once(stack: Stack, behaviour: Behaviour, whi
 
 @pytest.mark.parametrize("stack", [STANDIN], indirect=True)
 @pytest.mark.parametrize("call", ["stage", "commit", "log"])
-@pytest.mark.parametrize("fault", [BROKEN, DROP_BEFORE], ids=["500", "drops"])
+@pytest.mark.parametrize("fault", [BROKEN, DROP_BEFORE, Slow(1.5)], ids=["500", "drops", "slower than anybody waits"])
 def test_a_version_store_with_a_lasting_fault(stack: Stack, call: str, fault: Fault) -> None:
     assert stack.standin is not None
     ada = stack.user("ada")
@@ -114,9 +138,10 @@ def test_a_version_store_with_a_lasting_fault(stack: Stack, call: str, fault: Fa
         reply = upload(http)
         told_to_come_again(reply, "commit-pending")
         nothing_is_visible(stack, http)
-        with pytest.raises(Unavailable):
-            settle_at_once(stack)
-        nothing_is_visible(stack, http)
+        if not isinstance(fault, Slow):  # who is in no hurry gets his answer
+            with pytest.raises(Unavailable):
+                settle_at_once(stack)
+            nothing_is_visible(stack, http)
         stack.standin.script.clear()
         all_is_well(stack, http)
 

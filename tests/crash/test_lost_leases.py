@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select, update
 from tests.asgi import Http
 from tests.crash.pausing import pause_at
-from tests.stacks import SQL, SQLITE, STANDIN, Stack, User
+from tests.stacks import LAKEFS, SQL, SQLITE, STANDIN, Stack, User
 
 from holdfast.assets.verify import verify
 from holdfast.background import settle
@@ -34,8 +34,8 @@ WITHIN_A_COMMIT = ["versions.stage.before", "versions.stage.after", "versions.co
 """On lakeFS these are calls of their own; the sql adapter makes them in one transaction."""
 
 CASES = [
-    *((stack, point) for stack in (SQLITE, SQL, STANDIN) for point in BETWEEN_CALLS),
-    *((STANDIN, point) for point in WITHIN_A_COMMIT),
+    *((stack, point) for stack in (SQLITE, SQL, STANDIN, LAKEFS) for point in BETWEEN_CALLS),
+    *((stack, point) for stack in (STANDIN, LAKEFS) for point in WITHIN_A_COMMIT),
 ]
 
 

@@ -12,7 +12,6 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -72,8 +71,6 @@ def upload(sender: Sender, path: Path, said: Mapping[str, str], meter: Meter, *,
             except Refusal as refusal:
                 if refusal.code != UNAVAILABLE and refusal.status not in (401, 403):
                     memory.forget()
-                    with suppress(Failure):  # nobody will go on with it; by itself it would end a day later
-                        sender.api.call("DELETE", f"/api/v1/file/{begun.upload_id}")
                 if known and refusal.status in (404, 410):
                     meter.note(f"What was sent of {path} before has expired: it is sent anew.")
                     continue
