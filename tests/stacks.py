@@ -214,7 +214,8 @@ def made(
     """A fresh stack; a server of it that is missing is dealt with as everywhere (``tests/servers/required.py``)."""
     database, objects, versions = name.split("+")
     pool: Databases = request.getfixturevalue("databases")
-    values: dict[str, Any] = {"data": folder, "token_secret": SECRET, "registration": "open"}
+    # A busy machine may take a minute for a commit; where waiting itself is tested, it is set.
+    values: dict[str, Any] = {"data": folder, "token_secret": SECRET, "registration": "open", "commit_wait_seconds": 60}
     stack = (kind or Stack)(name, values)
     with ExitStack() as closing:
         if database == "sqlite":

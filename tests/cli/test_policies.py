@@ -15,6 +15,7 @@ from holdfast.database.engine import Database
 from holdfast.lifecycle.lease import Held, of_sweep
 from tests.cli.conftest import Served
 from tests.cli.program import Program
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -57,6 +58,14 @@ def listed(program: Program, status: str) -> list[str]:
     return [item["asset_path"] for item in program.json("ls", "--status", status)]
 
 
+def previewed(operator: Program, name: str) -> dict[str, Any]:
+    """How the policy is listed, once the server has counted what it is about: it does so by itself."""
+    row: dict[str, Any]
+    [row] = operator.json("policy", "get", name)
+    assert row["matched"] is not None
+    return row
+
+
 def test_a_policy_from_preview_to_undo(operator: Program, policy: Callable[..., Path]) -> None:
     uploaded(operator, "a.txt", "b.txt", "c.txt")
     file = policy(guard={"maxItems": 2})
@@ -65,7 +74,7 @@ def test_a_policy_from_preview_to_undo(operator: Program, policy: Callable[..., 
     assert (shown["due"]["items"], shown["guard"]["limit"]) == (3, "maxItems")
     assert "configured" in operator("policy", "apply", "-f", file).stderr
     assert "unchanged" in operator("policy", "apply", "-f", file).stderr
-    [row] = operator.json("policy", "get", name)
+    row = until(lambda: previewed(operator, name))
     assert (row["namespace"], row["mode"], row["ready"]) == ("media", "Preview", "True")
     assert operator.json("policy", "get", "-f", file) == [row]
     assert operator.json("policy", "describe", "-f", file) == operator.json("policy", "describe", name)

@@ -77,8 +77,7 @@ class Explorer:
     _survivor: Survivor | None = None
 
     def __post_init__(self) -> None:
-        self._changes = {"commit_wait_seconds": 60, **self.changes}
-        self._services = Services(self.stack.settings(**self._changes))
+        self._services = Services(self.stack.settings(**self.changes))
         self._app = self.stack.app(self._services)
         self._warm()
 
@@ -99,25 +98,7 @@ class Explorer:
             with self._services.objects.rare():
                 pass  # boto3's client
 
-    def _rehearse(self, scenario: Scenario) -> None:
-        """Once in this process, so that no child has to compile its SQL."""
-        services = self.stack.services(**self._changes)
-        app, user = self.stack.app(services), self.stack.user("rehearsal")
-
-        async def all_of_it() -> None:
-            async with app.router.lifespan_context(app):
-                so_far: list[dict[str, Any]] = []
-                for act in scenario.before:
-                    so_far.append((await act(Caller(app, user), so_far, None)).json())
-                await scenario.act(Caller(app, user), so_far, KEY)
-
-        asyncio.run(all_of_it())
-        settle(services)
-        purge(services)
-        services.close()
-
     def course(self, scenario: Scenario) -> Course:
-        self._rehearse(scenario)
         [stage] = self.stages(scenario, 1)
         before = self._state(stage)
         life = live(lambda say: self._ask(scenario, stage, say))

@@ -22,7 +22,7 @@ from holdfast.database import tables as t
 
 PAIRED = {"destroy"}
 HASHING = "verify."
-KINDS_OF_POINTS = ("sweep.", "undo.", HASHING)
+POINTS = ("sweep.", "undo.", HASHING)
 """How the fail points that are died at begin: those of the runs, and of hashing what is to be destroyed."""
 
 
@@ -56,7 +56,7 @@ class Sweeps(Explorer):
         with self.stack.database.read() as connection:
             made = select(t.runs.c.state, t.runs.c.item_count).where(t.runs.c.id > begun).order_by(t.runs.c.id)
             left = tuple((row.state, row.item_count) for row in connection.execute(made))
-        hits = tuple(hit for hit in live(lambda _say: work.act(self._services, asked)).hits if hit[0].startswith(KINDS_OF_POINTS))
+        hits = tuple(hit for hit in live(lambda _say: work.act(self._services, asked)).hits if hit[0].startswith(POINTS))
         check(self.stack, stage, work, since)
         return Trace(deaths, left, hits)
 

@@ -124,8 +124,9 @@ def test_a_runbook_names_only_alerts_commands_and_settings_that_there_are() -> N
         assert set(kinds.findall(text)) <= set(ALERTS), path.name
         for setting in re.findall(r"HOLDFAST_([A-Z_]+)", text):
             assert setting.lower() in Settings.model_fields, path.name
-        for command in re.findall(r"(?:^|-- |`)holdfast ([a-z]+(?: [a-z]+)?)", text, re.MULTILINE):
-            assert command in commands or command.split()[0] in commands, path.name
+        for called in re.findall(r"(?:^|-- |`)holdfast ([a-z-]+(?: [a-z-]+){0,2})", text, re.MULTILINE):
+            words = called.split()
+            assert commands & {" ".join(words[: n + 1]) for n in range(len(words))}, (path.name, called)
 
 
 def test_every_expression_of_a_dashboard_can_be_read() -> None:

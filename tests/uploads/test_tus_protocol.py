@@ -7,6 +7,7 @@ import base64
 import hashlib
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -603,6 +604,18 @@ def away(*_: Any, **__: Any) -> None:
     raise StoreUnavailable
 
 
+@contextmanager
+def unfinished(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Http, tuple[str, str], str]]:
+    """HTTP to a process, two partial uploads, and the final one of them, which cannot be finished, since the store is away."""
+    services = stack.services()
+    with stack.client(stack.user("ada"), services) as http:
+        partials = partial(http, b"hello"), partial(http, b" world")
+        with monkeypatch.context() as patched:
+            for name in ("writer", "part"):
+                patched.setattr(services.objects, name, away)
+            yield http, partials, path_of(final(http, *partials))
+
+
 def final(http: Http, *partials: str, **headers: str) -> httpx.Response:
     urls = " ".join(partials)
     return http.post("/uploads", headers={**VERSION, "Upload-Concat": f"final;{urls}", **headers})
@@ -670,30 +683,19 @@ def test_a_patch_against_a_final_upload_is_403_and_changes_nothing(http: Http) -
 def test_a_patch_against_a_final_upload_that_is_not_finished_is_403_and_leaves_its_partial_ones(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    services = stack.services()
-    with stack.client(stack.user("ada"), services) as http:
-        partials = partial(http, b"hello"), partial(http, b" world")
-        with monkeypatch.context() as patched:
-            for name in ("writer", "part"):
-                patched.setattr(services.objects, name, away)
-            done = path_of(final(http, *partials))
-            before = [about(http, path) for path in partials]
-            for offset in (0, 5, 11):
-                assert patch(http, done, offset, b"x").status_code == 403
-            assert [about(http, path) for path in partials] == before
-            assert [found["upload-offset"] for found in before] == ["5", "6"]
+    with unfinished(stack, monkeypatch) as (http, partials, done):
+        before = [about(http, path) for path in partials]
+        for offset in (0, 5, 11):
+            assert patch(http, done, offset, b"x").status_code == 403
+        assert [about(http, path) for path in partials] == before
+        assert [found["upload-offset"] for found in before] == ["5", "6"]
 
 
 def test_head_of_a_final_upload_that_is_not_finished_has_its_length_and_no_offset(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    services = stack.services()
-    with stack.client(stack.user("ada"), services) as http:
-        partials = partial(http, b"hello"), partial(http, b" world")
-        with monkeypatch.context() as patched:
-            for name in ("writer", "part"):
-                patched.setattr(services.objects, name, away)
-            told = head(http, path_of(final(http, *partials)))
+    with unfinished(stack, monkeypatch) as (http, partials, done):
+        told = head(http, done)
         assert (told.status_code, told.headers["upload-length"]) == (200, "11")
         assert told.headers["upload-concat"] == f"final;{' '.join(partials)}"
         assert not {"upload-offset", "holdfast-version-id"} & set(told.headers)

@@ -126,14 +126,10 @@ async def runs(
 async def run(request: Request, run_id: Id, cursor: paging.Cursor = None, limit: paging.Limit = 100) -> Response:
     who, state = claims(request), request.app.state
     bound = {"run": run_id}
-    after = _position(*paging.decode(cursor, bound, (int, int))) if cursor else None
+    after = history.Position(*paging.decode(cursor, bound, (int, int))) if cursor else None
     found, following = await state.threads.run(history.one_run, state.services, who, run_id, after, limit)
     next_cursor = None if following is None else paging.encode(following, bound)
     return JSONResponse({**found, "next_cursor": next_cursor}, headers=paging.link(request, next_cursor))
-
-
-def _position(workspace_id: int | None, version: int | None) -> history.Position:
-    return history.Position(workspace_id or 0, version or 0)  # a client may have made up a cursor with nothing in it
 
 
 @router.post(

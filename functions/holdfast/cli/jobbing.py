@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any
+from functools import partial
+from typing import Annotated
 
 import typer
 
 from holdfast.cli.installation import Data, installation
-from holdfast.cli.output import Format, Output, answer, listing
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from holdfast.services import Services
+from holdfast.cli.output import Format, Output, answer, listing, paged
 
 app = typer.Typer(help="Background jobs, and those that were given up.", no_args_is_help=True)
 
@@ -36,8 +32,10 @@ def list_(
     output: Output = Format.table,
 ) -> None:
     """List jobs that failed too often, or are in another state, each with its last error; the latest first."""
+    from holdfast.jobs import queue
+
     with installation(data) as services:
-        listing(_all(services, state.value), COLUMNS, output)
+        listing(paged(partial(queue.page, services.database, state.value)), COLUMNS, output)
 
 
 @app.command()
@@ -56,14 +54,3 @@ def delete(job_id: JobId, data: Data = None, output: Output = Format.table) -> N
 
     with installation(data) as services:
         answer(queue.forget(services.database, job_id), output)
-
-
-def _all(services: Services, state: str) -> Iterator[dict[str, Any]]:
-    from holdfast.jobs import queue
-
-    before: int | None = None
-    while True:
-        found, before = queue.page(services.database, state, before, 500)
-        yield from found
-        if before is None:
-            return

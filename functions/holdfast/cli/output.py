@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
+
+_PAGE = 500
 
 
 class Format(StrEnum):
@@ -34,6 +36,17 @@ def listing(items: Iterable[Mapping[str, Any]], columns: Sequence[str], how: For
         _json(items)
     else:
         _yaml(items)
+
+
+def paged(page: Callable[[int | None, int], tuple[Iterable[Mapping[str, Any]], int | None]]) -> Iterator[Mapping[str, Any]]:
+    """All items of a list, page by page: ``page`` is given where to go on, None at first, and how many at most, and returns them
+    with where the next page begins, None on the last."""
+    before: int | None = None
+    while True:
+        found, before = page(before, _PAGE)
+        yield from found
+        if before is None:
+            return
 
 
 def answer(thing: Mapping[str, Any], how: Format) -> None:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from holdfast.cli.installation import Data, installation
-from holdfast.cli.output import Format, Output, answer, listing
+from holdfast.cli.output import Format, Output, answer, listing, paged
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from holdfast.services import Services
 
@@ -35,8 +36,10 @@ def list_(
     output: Output = Format.table,
 ) -> None:
     """List what was not let in, the latest first."""
+    from holdfast.assets import quarantine
+
     with installation(data) as services:
-        listing(_all(services, state), COLUMNS, output)
+        listing(paged(partial(quarantine.page, services, None, state and state.value)), COLUMNS, output)
 
 
 @app.command()
@@ -53,17 +56,6 @@ def delete(upload_id: Upload, data: Data = None, output: Output = Format.table) 
     from holdfast.assets import quarantine
 
     _decided(quarantine.delete, upload_id, data, output)
-
-
-def _all(services: Services, state: State | None) -> Iterator[dict[str, Any]]:
-    from holdfast.assets import quarantine
-
-    before: int | None = None
-    while True:
-        found, before = quarantine.page(services, None, state and state.value, before, 500)
-        yield from found
-        if before is None:
-            return
 
 
 def _decided(act: Callable[[Services, None, str], dict[str, Any]], upload_id: str, data: Data, output: Output) -> None:
