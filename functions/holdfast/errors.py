@@ -14,6 +14,7 @@
     ├── RangeUnsatisfiable 416 no byte of the content lies in the range asked for
     ├── Held             423   a legal hold stops it
     ├── TooManyRequests  429   throttled; ``retry_after`` says for how long
+    ├── BytesMissing     500   the store has nothing under the key that the registry says
     └── Unavailable      503   a store or the database does not answer; ``retry_after`` says when to come again
 
 ``slug`` is the stable end of the problem's ``type`` URI: clients may switch on it, so it never changes. ``detail`` is written for
@@ -95,6 +96,10 @@ class Held(Problem):
 
 class TooManyRequests(Problem):
     status, slug, title = 429, "too-many-requests", "Too many requests"
+
+
+class BytesMissing(Problem):
+    status, slug, title = 500, "bytes-missing", "Bytes missing"
 
 
 class Unavailable(Problem):

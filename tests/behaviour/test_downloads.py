@@ -11,10 +11,12 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
 from pydantic import TypeAdapter
+from sqlalchemy import select
 from tests.behaviour.moments import bearer, fetch, moving, path, upload
 from tests.stacks import SQL, SQLITE, WITH_MYSQL, Stack
 
 from holdfast.assets.described import AssetMetadata, Download
+from holdfast.database import tables as t
 
 BIG = os.urandom(3_000_001)  # not a multiple of three, and more than two chunks
 
@@ -144,6 +146,22 @@ def test_no_link_outlives_the_own_destroy_date(stack: Stack) -> None:
         ends = datetime.fromtimestamp(int(query["expires"]), UTC)
     destroyed = datetime.fromisoformat(version["destroy_date"])
     assert destroyed - timedelta(seconds=2) <= ends <= destroyed
+
+
+@pytest.mark.parametrize("stack", [SQLITE, SQL], indirect=True)
+def test_bytes_that_the_store_lost_have_an_error_of_their_own_that_names_no_key(stack: Stack) -> None:
+    with stack.client(stack.user("ada")) as http:
+        version = upload(http)
+        with stack.database.read() as connection:
+            [key] = connection.scalars(select(t.files.c.object_key))
+        stack.own.objects.delete(key)
+        content, embedded = f"/content/{version['asset_path']}", f"/filedownload/{path(version)}?return_file_content=true"
+        for route in (content, embedded):
+            lost = http.get(route)
+            assert (lost.status_code, lost.json()["type"].rpartition("/")[2]) == (500, "bytes-missing"), route
+            assert "holdfast verify" in lost.json()["detail"]
+            assert key not in lost.text
+        assert http.get(f"/filedownload/{path(version)}").json()["metadata"]["version_id"] == version["version_id"]
 
 
 @pytest.mark.parametrize("stack", [SQLITE], indirect=True)

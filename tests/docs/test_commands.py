@@ -87,7 +87,7 @@ def test_the_readme_says_make_run_and_make_test_which_ci_calls() -> None:
     assert "make run ARGS=--exit" in readme
 
 
-@pytest.mark.parametrize("document", [*DOCUMENTS, ROOT / "docs" / "architecture.md"], ids=lambda one: one.name)
+@pytest.mark.parametrize("document", [*DOCUMENTS, *(ROOT / "docs").glob("*.md")], ids=lambda one: one.name)
 def test_its_links_lead_somewhere(document: Path) -> None:
     targets = re.findall(r"\]\(([^)#]+)", document.read_text())
     assert [one for one in targets if "://" not in one and not (document.parent / one).exists()] == []

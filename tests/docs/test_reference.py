@@ -27,8 +27,9 @@ def test_every_setting_says_what_it_does() -> None:
     assert [name for name, field in Settings.model_fields.items() if not (field.description or "").endswith(".")] == []
 
 
-def test_the_map_names_only_places_that_are_there() -> None:
-    named = re.findall(r"`((?:functions|operator|tests)/[^`<]*)`", (ROOT / "docs" / "architecture.md").read_text())
+@pytest.mark.parametrize("page", ["architecture.md", "invariants.md"])
+def test_the_map_names_only_places_that_are_there(page: str) -> None:
+    named = re.findall(r"`((?:functions|operator|tests)/[^`<]*)`", (ROOT / "docs" / page).read_text())
     assert len(named) > 20
     assert [place for place in named if not (ROOT / place).exists()] == []
 

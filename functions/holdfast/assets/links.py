@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from holdfast.storage.objects import Objects
 
 
+A_SECOND = timedelta(seconds=1)
+"""No link of a store holds for less. Of a version's last second the link is our own, which never outlives it."""
+
+
 class Linked(Protocol):
     """What of a version a link depends on."""
 
@@ -72,9 +76,10 @@ class Links:
         if ends is not None and ends < until:
             until = ends
         kind = safe_type(file.content_type)
-        of_store = objects.link(file.key, expires=until, content_type=kind, disposition=disposition(file.filename, kind))
-        if of_store is not None:
-            return of_store
+        if until - now >= A_SECOND:
+            of_store = objects.link(file.key, expires=until, content_type=kind, disposition=disposition(file.filename, kind))
+            if of_store is not None:
+                return of_store
         parts = (workspace, version.asset_path, version.version_id, file.filename, str(int(until.timestamp())))
         names = ("workspace", "version_id", "file", "expires", "signature")
         query = urlencode(dict(zip(names, (parts[0], *parts[2:], self._sign(parts)), strict=True)))

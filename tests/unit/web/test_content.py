@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from starlette.responses import Response
 from starlette.types import Message
 
-from holdfast.errors import PreconditionFailed, Problem, RangeUnsatisfiable
+from holdfast.errors import BytesMissing, PreconditionFailed, Problem, RangeUnsatisfiable
 from holdfast.storage.objects.folder import FolderObjects
-from holdfast.storage.objects.port import ObjectMissing, StoreUnavailable
+from holdfast.storage.objects.port import StoreUnavailable
 from holdfast.web import problems
 from holdfast.web.content import Content, Plan, disposition, matches, parse_range, plan, reply, safe_type
 from holdfast.web.hop import Threads
@@ -342,7 +342,7 @@ def test_not_modified_says_nothing_about_a_body(threads: Threads) -> None:
 def test_an_error_before_the_first_byte_gets_its_own_reply(threads: Threads, tmp_path: Path) -> None:
     with pytest.raises(Problem):
         sent(Faulty(0, StoreUnavailable()), threads)
-    with pytest.raises(ObjectMissing):
+    with pytest.raises(BytesMissing):
         sent(FolderObjects(tmp_path), threads)
 
 
