@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 import pytest
 from tests.crash.dying import Hit
 from tests.crash.explorer import Course, Explorer, Trace, batches
-from tests.crash.pairing import ALL, DISTINCT, KINDS, PAIRS
+from tests.crash.pairing import ALL, DISTINCT, KINDS, PAIRS, wanted
 from tests.crash.scenarios import SCENARIOS, Scenario
 from tests.stacks import LAKEFS, SQL, SQLITE, STANDIN, Stack
 
@@ -69,7 +69,8 @@ def pairs_of(stack: Stack, scenario: Scenario, traces: Sequence[Trace]) -> Itera
         else:
             seconds = [second for second in trace.recovering if second[1] == 1 and scenario.name in paired]
         for second in seconds:
-            yield trace.at, second
+            if wanted(trace.at, second):
+                yield trace.at, second
 
 
 def kinds_of(traces: Sequence[Trace]) -> list[Trace]:
