@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -184,13 +185,23 @@ IN_SOME_STATES = {
 
 def test_every_metric_that_a_rule_or_a_panel_names_is_told(release: Release, tell: Tell) -> None:
     """After all that was done above. What others than the release export is listed with its reason in tests/monitoring."""
-    with explained(release):
-        told = set(re.findall(r"^[a-zA-Z_:][\w:]*", "\n".join(release.metrics()), re.MULTILINE))
     named = {one.name for _, expression in expressions() for one in selectors(parsed(expression))}
     not_here = {name for name in named if name in (*ELSEWHERE, *LATE) or name.startswith("mysql_")}  # no exporter beside MySQL
+    told = set[str]()
+
+    def all_are_told() -> bool:
+        try:
+            scraped = "\n".join(release.metrics())
+        except subprocess.CalledProcessError as error:  # a pod that has just gone
+            raise AssertionError(error.stderr) from error
+        told.update(re.findall(r"^[a-zA-Z_:][\w:]*", scraped, re.MULTILINE))
+        missing = sorted(named - told - not_here - set(IN_SOME_STATES))
+        assert not missing, ", ".join(missing)
+        return True
+
+    with explained(release):
+        until(all_are_told, often=5)  # some come with the next look that the worker, or a store, takes at itself
     tell(f"chart: {len(named & told)} metrics that rules and panels name are told by its pods")
-    missing = sorted(named - told - not_here - set(IN_SOME_STATES))
-    assert not missing, ", ".join(missing)
 
 
 def test_an_upgrade_and_a_rollback_lose_no_request(release: Release, tell: Tell) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -27,6 +27,7 @@ from tests.servers.kubernetes import Kubernetes
 from tests.waiting import PATIENCE, until
 
 ONE_AT_A_TIME = ["--workers=1"]
+DIGEST = "sha256:" + "ab" * 32
 STORIES = 4
 """That are told at once, each in a namespace of its own: their operators wait more than they compute."""
 
@@ -78,10 +79,9 @@ def settled_first(world: World) -> bool:
 
 
 def then(world: World) -> None:
-    """What happens while the operator is away: a run was asked for and its guard tripped, specs changed, a policy went."""
+    """What happens while the operator is away: a preview ended, a run is asked for, specs change, a policy goes."""
     [job] = [one for one in world.jobs("enforced", "preview") if one["metadata"]["labels"]["holdfast.dev/action"] == "archive"]
-    said = {"run": "r1", "action": Action.ARCHIVE, "policy": f"{world.namespace}/enforced", "state": State.PREVIEW}
-    world.ends(job, Report.model_validate({**said, "matched": {"items": 5}, "planned": {"items": 2}}))
+    world.ends(job, report_of(world, State.PREVIEW, matched={"items": 5}, planned={"items": 2}))
     world.patch("shown", {"suspend": True})
     world.patch("bad", {"schedule": "@daily"})
     world.annotate("enforced", run_now="1")
@@ -101,10 +101,59 @@ def settled_then(world: World) -> bool:
     return True
 
 
-def story(world: World, die_after: int | None) -> tuple[dict[str, Any], list[int]]:
-    """Both parts, with a death after so many writes of each; the end state, and how many writes each took."""
+def guarded(world: World) -> None:
+    """A run that was asked for would have done too much, and its plan waits."""
+    world.policy("enforced", mode="Enforce", destroy=None, schedule="0 3 * * *")
+    with world.operator(*ONE_AT_A_TIME) as operator:
+        until(lambda: world.status("enforced").get("nextRun"))
+        world.annotate("enforced", run_now="1")
+        [job] = until(lambda: world.jobs("enforced", "now"))
+        said: dict[str, Any] = {"digest": DIGEST, "as_of": "2026-11-26T03:00:00Z", "planned": {"items": 20_000}}
+        world.ends(job, report_of(world, State.GUARDED, **said))
+        world.becomes("enforced", "GuardTripped", "True", "PlanWaits")
+        quiet(operator)
+
+
+def approved(world: World) -> None:
+    world.annotate("enforced", approve_plan=DIGEST)
+
+
+def settled_approved(world: World) -> bool:
+    [job] = world.jobs("enforced", "approved")
+    [waiting] = world.status("enforced")["waiting"]
+    assert waiting["job"] == job["metadata"]["name"]
+    return True
+
+
+def carried_out(world: World) -> None:
+    [job] = world.jobs("enforced", "approved")
+    world.ends(job, report_of(world, State.DONE, digest=DIGEST, archived=20_000))
+
+
+def settled_carried_out(world: World) -> bool:
+    [job] = world.jobs("enforced", "approved")
+    assert "holdfast.dev/reported" in job["metadata"]["annotations"]
+    assert world.status("enforced")["archived"] == 20_000
+    assert world.condition("enforced", "GuardTripped") == ("False", "NoPlanWaits")
+    return True
+
+
+def report_of(world: World, state: State, **said: Any) -> Report:
+    about = {"run": "r1", "action": Action.ARCHIVE, "policy": f"{world.namespace}/enforced", "state": state}
+    return Report.model_validate({**about, **said})
+
+
+Part = tuple[Callable[[World], None], Callable[[World], bool]]
+"""What happens while the operator is away, and whether it has seen to that."""
+
+CHANGES: list[Part] = [(first, settled_first), (then, settled_then)]
+APPROVAL: list[Part] = [(approved, settled_approved), (carried_out, settled_carried_out)]
+
+
+def story(world: World, parts: Sequence[Part], die_after: int | None) -> tuple[dict[str, Any], list[int]]:
+    """All parts, with a death after so many writes of each; the end state, and how many writes each took."""
     counts = []
-    for happens, settled in ((first, settled_first), (then, settled_then)):
+    for happens, settled in parts:
         happens(world)
         if die_after is not None:
             with world.operator(*ONE_AT_A_TIME, previews=9, die_after=die_after) as doomed:
@@ -133,12 +182,20 @@ def quiet(operator: Operator) -> list[str]:
     raise AssertionError(f"the operator does not come to rest: {seen[-20:]}")
 
 
+def nothing(_world: World) -> None:
+    """Happens before."""
+
+
 @pytest.mark.timeout(1500)
-def test_a_death_after_any_write_changes_nothing_in_the_end(served: Kubernetes) -> None:
+@pytest.mark.parametrize(("before", "parts"), [(nothing, CHANGES), (guarded, APPROVAL)], ids=["changes", "an approval"])
+def test_a_death_after_any_write_changes_nothing_in_the_end(
+    served: Kubernetes, before: Callable[[World], None], parts: list[Part]
+) -> None:
     def told(die_after: int | None) -> tuple[dict[str, Any], list[int]]:
         world = World(served)
         try:
-            return story(world, die_after)
+            before(world)
+            return story(world, parts, die_after)
         finally:
             world.remove()
 

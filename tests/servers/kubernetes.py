@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from images import build
+from tests.servers import weights
 from tests.servers.mysql import CLUSTER
 from tests.servers.process import Process, ServerFailedError, ServerMissingError, free_ports, fresh_folder, passing_folder, program
 
@@ -39,6 +40,8 @@ exec(compile(open("/ingress.py").read(), "/ingress.py", "exec"))
 """
 """The tool's ingress controller on Python 3.13, which refuses an authority without keyUsage, as the tool's is: it would see no
 Ingress."""
+TOOL = "holdfast-cluster"
+"""Part of the command line of each of its processes."""
 SHARED = Path(tempfile.gettempdir()) / "holdfast-kubernetes"
 """Beginning of the names of three files: whoever starts or ends the cluster has locked `.turn`, whoever uses it has a share of
 `.use`, and `.ours` is there while it is one that tests started."""
@@ -95,6 +98,7 @@ class Kubernetes:
             self._up(tool)
             if SHARES.exists():
                 SHARES.write_text("8192")
+                weights.balance(TOOL)
 
     def image(self, tag: str, context: Path, dockerfile: Path, **arguments: str) -> None:
         """Makes an image and brings it to the node, within two minutes. On a cluster that was named it has to be there."""

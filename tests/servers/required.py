@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar
 
 import pytest
 
-from tests.servers.process import ServerMissingError
+from tests.servers.process import ServerFailedError, ServerMissingError
 
 WITHOUT_LAKEFS = "without lakeFS"
 
@@ -26,15 +26,23 @@ S = TypeVar("S", bound=Server)
 def running(start: Callable[[], S], *, may_be_missing: bool = False, environment: Mapping[str, str] = os.environ) -> Iterator[S]:
     """Start a server for as long as a session fixture lasts.
 
-    A server that is missing fails the test if `HOLDFAST_TEST_REQUIRED` is `all`, else it skips it. With `may_be_missing`, which
+    One that did not come up is started once more: between choosing its ports and using them, another process may have taken one. A
+    server that is missing fails the test if `HOLDFAST_TEST_REQUIRED` is `all`, else it skips it. With `may_be_missing`, which
     is for lakeFS alone, it always skips it, and `cost_of_lakefs` counts it.
     """
     with missing(may_be_missing, environment):
-        server = start()
+        server = _started(start)
     try:
         yield server
     finally:
         server.stop()
+
+
+def _started(start: Callable[[], S]) -> S:
+    try:
+        return start()
+    except ServerFailedError:
+        return start()
 
 
 @contextmanager
