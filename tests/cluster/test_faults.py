@@ -119,10 +119,9 @@ def approved(world: World) -> None:
 
 
 def settled_approved(world: World) -> bool:
-    [job] = world.jobs("enforced", "approved")
-    [waiting] = world.status("enforced")["waiting"]
-    assert waiting["job"] == job["metadata"]["name"]
-    return True
+    waiting = [one.get("job") for one in world.status("enforced")["waiting"]]
+    assert waiting == [job["metadata"]["name"] for job in world.jobs("enforced", "approved")]
+    return waiting != []
 
 
 def carried_out(world: World) -> None:
@@ -131,8 +130,7 @@ def carried_out(world: World) -> None:
 
 
 def settled_carried_out(world: World) -> bool:
-    [job] = world.jobs("enforced", "approved")
-    assert "holdfast.dev/reported" in job["metadata"]["annotations"]
+    assert ["holdfast.dev/reported" in job["metadata"]["annotations"] for job in world.jobs("enforced", "approved")] == [True]
     assert world.status("enforced")["archived"] == 20_000
     assert world.condition("enforced", "GuardTripped") == ("False", "NoPlanWaits")
     return True
