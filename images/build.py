@@ -11,6 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 import venv
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -68,7 +69,12 @@ def chosen(names: Sequence[str]) -> list[Image]:
 
 def groups(wanted: Sequence[Image]) -> list[Image]:
     """The first function of each group."""
-    return list({image.group: image for image in reversed(wanted) if image.shares}.values())[::-1]
+    return [image for image in bills(wanted) if image.shares]
+
+
+def bills(wanted: Sequence[Image]) -> list[Image]:
+    """The first image of each set of packages, the program's as well: what there is a bill of materials of."""
+    return list({image.group: image for image in reversed(wanted)}.values())[::-1]
 
 
 def group_name(group: Sequence[str]) -> str:
@@ -102,8 +108,12 @@ class Builder:
     def _prepared(self, image: Image, stage: str) -> str:
         return f"localhost/holdfast-{stage}:{group_name(image.group) if stage == 'group' else 'dev'}"
 
-    def size(self, reference: str) -> str:
-        return self._run(self.program, "images", "--format", "{{.Size}}", reference).split("\n")[0].replace(" ", "")
+    def sizes(self) -> dict[str, str]:
+        """Of all images that are here, by reference, unpacked: such as 334MB."""
+        name = "{{.Repository}}" if self.program == "docker" else "{{.Name}}"
+        listed = self._run(self.program, "images", "--format", f"{name}:{{{{.Tag}}}} {{{{.Size}}}}").splitlines()
+        words = [line.split(maxsplit=1) for line in listed if line.strip()]
+        return {reference.removeprefix("localhost/"): size.replace(" ", "") for reference, size in words}
 
     def push(self, reference: str) -> None:
         self._run(self.program, "push", reference)
@@ -189,22 +199,26 @@ def build(
 
 def bill(image: Image, with_: Builder, reference: str, to: Path) -> Path:
     """The packages of an image, by CycloneDX, read from the image. Returns the new file in ``to``."""
+    with tempfile.TemporaryDirectory() as folder, with_.files(reference) as copy:
+        copy(PACKAGES, Path(folder, "lib"))
+        [library] = Path(folder, "lib").glob("python*/site-packages")
+        return bill_of(library, image.group, to)
+
+
+def bill_of(installed: Path, group: Sequence[str], to: Path) -> Path:
+    """What is installed in a folder ``site-packages``, as the packages of a group, by CycloneDX. Returns the new file in ``to``."""
     to.mkdir(parents=True, exist_ok=True)
-    file = to / f"{group_name(image.group)}.cdx.json"
-    environment = to / f".{file.name}"
-    try:
-        # A virtual environment of this machine's Python, of which nothing but its path is asked, with the image's packages in it.
-        venv.create(environment)
-        [library] = environment.glob("lib/python*/site-packages")
-        with with_.files(reference) as copy:
-            copy(PACKAGES, environment / "image")
-        for described in (environment / "image").glob("python*/site-packages/*.dist-info"):
-            described.rename(library / described.name)
-        options = ["--output-reproducible", "--spec-version", "1.6", "--of", "JSON", "--mc-type", "application"]
+    file = to / f"{group_name(group)}.cdx.json"
+    with tempfile.TemporaryDirectory() as folder:
+        # A virtual environment of this machine's Python, of which nothing but its path is asked, with those packages in it.
+        venv.create(folder)
+        [library] = Path(folder).glob("lib/python*/site-packages")
+        for described in installed.glob("*.dist-info"):
+            shutil.copytree(described, library / described.name)
+        # To validate it would take ten times as long: a test does that.
+        options = ["--no-validate", "--output-reproducible", "--spec-version", "1.6", "--of", "JSON", "--mc-type", "application"]
         cyclonedx = [sys.executable, "-m", "cyclonedx_py", "environment", *options, "--pyproject", str(ROOT / "pyproject.toml")]
-        subprocess.run([*cyclonedx, "-o", str(file), str(environment)], check=True, capture_output=True)
-    finally:
-        shutil.rmtree(environment, ignore_errors=True)
+        subprocess.run([*cyclonedx, "-o", str(file), folder], check=True, capture_output=True)
     return file
 
 
@@ -235,10 +249,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{failed.stdout}\n{' '.join(failed.cmd)} ended with {failed.returncode}", file=sys.stderr)
         return 1
     if asked.sbom:
-        for image in {image.group: image for image in reversed(wanted)}.values():
+        for image in bills(wanted):
             told(f"{bill(image, with_, image.reference(asked.registry, asked.tag), asked.sbom)}")
-    for image in wanted:
-        told(f"{image.reference(asked.registry, asked.tag):60} {with_.size(image.reference(asked.registry, asked.tag)):>10}")
+    sizes = with_.sizes()
+    for reference in (image.reference(asked.registry, asked.tag) for image in wanted):
+        told(f"{reference:60} {sizes.get(reference.removeprefix('localhost/'), ''):>10}")
     return 0
 
 

@@ -31,14 +31,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (LookupError, ValueError) as error:
         parser.error(str(error))
     packages: dict[tuple[str, ...], float] = {}
-    print("| Function | Group | Packages, MiB | RSS, MiB |\n| --- | --- | ---: | ---: |", flush=True)
+    sizes = with_.sizes()
+    print("| Function | Group | Image, MB | Packages, MiB | RSS, MiB |\n| --- | --- | ---: | ---: | ---: |", flush=True)
     for image in sorted(wanted, key=lambda image: image.name):
         reference = image.reference("", asked.tag)
         if image.group not in packages:
             packages[image.group] = size(with_, reference)
         group = ", ".join(group_name(image.group).split("-")[1:]) or "none"
-        said = f"| `{image.name}` | {group} | {packages[image.group]:.0f} | {resident(with_, image, reference):.1f} |"
-        print(said, flush=True)
+        columns = [sizes[reference].removesuffix("MB"), f"{packages[image.group]:.0f}", f"{resident(with_, image, reference):.1f}"]
+        print(f"| `{image.name}` | {group} | {' | '.join(columns)} |", flush=True)
     return 0
 
 

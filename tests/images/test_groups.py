@@ -10,7 +10,11 @@ from pathlib import Path
 
 import httpx
 import pytest
-from images.build import ROOT, Image, groups, images
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
+from images.build import ROOT, Image, bill_of, bills, group_name, groups, images
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from tests.servers.process import Process, fresh_folder, program
 from tests.servers.required import missing
 
@@ -23,6 +27,8 @@ OF_EXTRAS = {
     "s3": {"boto3", "botocore"},
     "lakefs": {"lakefs-sdk"},
     "lifecycle": {"cronsim", "pyyaml"},
+    "cli": {"pyyaml"},
+    "operator": {"cronsim", "pyyaml"},
 }
 LISTED = """
 import json
@@ -35,10 +41,14 @@ FUNCTIONS = {one.slug: one for one in catalogue.functions()}
 
 
 @pytest.fixture(scope="session")
-def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
-    """The Python of a fresh environment with a group's packages, made once; from uv's cache in a second."""
+def uv() -> Path:
     with missing():
-        uv = program("uv", "make setup brings it", also_in=[ROOT / ".uv" / "bin"])
+        return program("uv", "make setup brings it", also_in=[ROOT / ".uv" / "bin"])
+
+
+@pytest.fixture(scope="session")
+def environment(uv: Path, tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    """The Python of a fresh environment with a group's packages, made once; from uv's cache in a second."""
     made: dict[tuple[str, ...], Path] = {}
 
     def make(group: tuple[str, ...]) -> Path:
@@ -65,6 +75,48 @@ def test_a_group_holds_the_clients_of_its_extras_and_no_others(image: Image, env
     assert {"fastapi", "mangum", "pymysql", "uvicorn", "awslambdaric"} <= installed
     assert installed & CLIENTS == {client for extra in image.group for client in OF_EXTRAS.get(extra, ())}
     assert installed & NOBODYS == set()
+
+
+def site_packages(python: Path) -> Path:
+    [library] = python.parents[1].glob("lib/python*/site-packages")
+    return library
+
+
+def locked(uv: Path, group: tuple[str, ...]) -> set[tuple[str, str]]:
+    """Name and version of each package that the lock has for a group: what an image installs (images/*.Dockerfile)."""
+    extras = [f"--extra={extra}" for extra in group]
+    options = ["--quiet", "--frozen", "--no-dev", "--no-emit-project", "--no-header", "--no-annotate", "--no-hashes"]
+    said = subprocess.run([uv, "export", *options, *extras], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    wanted = [Requirement(line) for line in said.splitlines()]
+    return {(canonicalize_name(one.name), str(one.specifier)[2:]) for one in wanted if not one.marker or one.marker.evaluate()}
+
+
+@pytest.mark.parametrize("image", bills(images()), ids=lambda one: group_name(one.group))
+def test_a_bill_of_materials_is_what_the_lock_has_for_its_group(
+    image: Image, environment: Environment, uv: Path, tmp_path: Path
+) -> None:
+    """The one of an image is read from the image in the same way (test_images.py)."""
+    file = bill_of(site_packages(environment(image.group)), image.group, tmp_path)
+    assert file == tmp_path / f"{group_name(image.group)}.cdx.json"
+    document = json.loads(file.read_text())
+    assert (document["bomFormat"], document["specVersion"]) == ("CycloneDX", "1.6")
+    listed = {(canonicalize_name(one["name"]), one["version"]) for one in document["components"]}
+    assert len(listed) == len(document["components"]) > 10
+    assert listed == locked(uv, image.group)
+    assert {name for name, _ in listed} & CLIENTS == {client for extra in image.group for client in OF_EXTRAS.get(extra, ())}
+    assert [one["name"] for one in document["components"] if not one.get("licenses") or not one.get("purl")] == []
+
+
+def test_a_bill_of_materials_is_valid(environment: Environment, tmp_path: Path) -> None:
+    group = (*FUNCTIONS["token"].extras, "lambda")
+    file = bill_of(site_packages(environment(group)), group, tmp_path)
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(file.read_text()) is None
+
+
+def test_every_set_of_packages_has_a_bill_of_materials_of_its_own() -> None:
+    made = bills(images())
+    assert {one.group for one in made} == {one.group for one in images()}
+    assert len({group_name(one.group) for one in made}) == len(made)
 
 
 def test_a_login_needs_no_store_and_no_sqlalchemy() -> None:
