@@ -11,7 +11,9 @@ from tests.servers.helm import Helm, refused
 
 Body = dict[str, Any]
 PROFILES = {one.stem: one for one in sorted((ROOT / "k8s" / "profiles").glob("*.yaml"))} | {
-    "tests": ROOT / "tests" / "charts" / "values.yaml"
+    "tests": ROOT / "tests" / "charts" / "values.yaml",
+    "everything": ROOT / "tests" / "charts" / "everything.yaml",
+    "elsewhere": ROOT / "tests" / "charts" / "elsewhere.yaml",
 }
 
 

@@ -10,6 +10,8 @@ import pytest
 from tests.charts.rendering import PROFILES, Body, containers, of_kind, pods, render
 
 every_profile = pytest.mark.parametrize("profile", PROFILES)
+every_store = pytest.mark.parametrize("profile", [one for one in PROFILES if one != "elsewhere"])
+"""The profiles with SeaweedFS."""
 
 
 def commands(bodies: list[Body]) -> dict[str, list[str]]:
@@ -22,7 +24,7 @@ def commands(bodies: list[Body]) -> dict[str, list[str]]:
     }
 
 
-@every_profile
+@every_store
 def test_fault_000_25_the_store_makes_its_own_tables_and_waits_for_no_application(profile: str) -> None:
     bodies = render(PROFILES[profile])
     configuration = of_kind(bodies, "ConfigMap")["holdfast-seaweedfs-filer"]["data"]["filer.toml"]
@@ -48,7 +50,7 @@ def test_fault_000_26_nothing_is_alone_in_production_and_the_backup_is_on_a_serv
     assert not backup & {server for name, server in servers.items() if "-backup-" not in name}
 
 
-@every_profile
+@every_store
 def test_fault_000_27_maintenance_is_of_every_collection_and_links_lead_to_what_is_published(profile: str) -> None:
     bodies = render(PROFILES[profile])
     assert not [word for words in commands(bodies).values() for word in words if "collection" in word.lower()]
@@ -78,7 +80,7 @@ def test_fault_000_30_nothing_is_published_but_by_the_ingress_and_the_admin_page
         assert "WEED_ADMIN_PASSWORD" in {one["name"] for one in container["env"]}
 
 
-@every_profile
+@every_store
 def test_fault_000_31_arguments_are_a_list_of_words_that_no_shell_splits(profile: str) -> None:
     found = commands(render(PROFILES[profile]))
     assert len(found) > 4

@@ -67,6 +67,7 @@ def test_every_pod_keeps_the_restricted_pod_security_standard(profile: str) -> N
         assert {next(kind for kind in volume if kind != "name") for volume in spec.get("volumes", [])} <= {
             "configMap",
             "emptyDir",
+            "persistentVolumeClaim",
             "secret",
         }, where
         assert spec.get("automountServiceAccountToken") is False or where == "Deployment holdfast-operator", where
@@ -76,6 +77,35 @@ def test_every_pod_keeps_the_restricted_pod_security_standard(profile: str) -> N
                 "readOnlyRootFilesystem": True,
                 "capabilities": {"drop": ["ALL"]},
             }, (where, container["name"])
+
+
+SHARED_ACCOUNTS = {"holdfast-seaweedfs-": "holdfast-seaweedfs", "holdfast-lakefs-setup-": "holdfast-lakefs"}
+"""What shares an account, by the beginning of its name: one program's roles."""
+
+
+@every_profile
+def test_every_pod_has_an_account_of_its_own_and_no_account_but_the_operators_brings_a_token(profile: str) -> None:
+    bodies = render(PROFILES[profile])
+    accounts = of_kind(bodies, "ServiceAccount")
+    used = set[str]()
+    for where, template in pods(bodies):
+        name = where.partition(" ")[2]
+        account = template["spec"]["serviceAccountName"]
+        assert account == next((own for beginning, own in SHARED_ACCOUNTS.items() if name.startswith(beginning)), name)
+        used.add(account)
+    assert used | {"holdfast-sweep"} == set(accounts), "the operator gives that one to the policies' Jobs"
+    assert {"holdfast-migrate", "holdfast-test"} <= used
+    for name, one in accounts.items():
+        assert one.get("automountServiceAccountToken") is False or name == "holdfast-operator", name
+
+
+def test_the_migration_of_an_upgrade_has_the_account_of_the_release() -> None:
+    """It was there before the hook that uses it, as an object like any other."""
+    bodies = render(upgrade=True)
+    [job] = [one for one in of_kind(bodies, "Job").values() if "helm.sh/hook" in (one["metadata"].get("annotations") or {})]
+    account = of_kind(bodies, "ServiceAccount")[job["spec"]["template"]["spec"]["serviceAccountName"]]
+    assert account["metadata"]["name"] == "holdfast-migrate"
+    assert "annotations" not in account["metadata"]
 
 
 @every_profile
@@ -314,10 +344,13 @@ REACHES: dict[str, tuple[set[str], bool]] = {
 """Who reaches a component's own ports, and whether the ingress does: written by hand."""
 
 
-def test_who_reaches_whom_is_this_and_nothing_else() -> None:
-    bodies = render(qdrant__enabled="true", clamav__enabled="true")
+@pytest.mark.parametrize("profiles", [[], ["everything"]], ids=["default", "everything"])
+def test_who_reaches_whom_is_this_and_nothing_else(profiles: list[str]) -> None:
+    bodies = render(*(PROFILES[one] for one in profiles), qdrant__enabled="true", clamav__enabled="true")
     found: dict[str, tuple[set[str], bool]] = {}
     monitored = {"worker": {8080}, "operator": {9090}, "mysql": {9104}}
+    if profiles:  # where it is said who monitors
+        monitored |= {"lakefs": {8000}, "qdrant": {6333}}
     for policy in of_kind(bodies, "NetworkPolicy").values():
         component = policy["spec"]["podSelector"]["matchLabels"]["app.kubernetes.io/component"]
         reached, outside = set[str](), False
@@ -326,10 +359,14 @@ def test_who_reaches_whom_is_this_and_nothing_else() -> None:
             if "podSelector" in source:
                 [expression] = source["podSelector"]["matchExpressions"]
                 reached |= set(expression["values"])
-            elif {port["port"] for port in rule["ports"]} == ({8080} if component in FUNCTION_COMPONENTS else {8333}):
+                continue
+            namespaces = source["namespaceSelector"].get("matchLabels")
+            if {port["port"] for port in rule["ports"]} == ({8080} if component in FUNCTION_COMPONENTS else {8333}):
                 outside = True
+                assert namespaces == ({"kubernetes.io/metadata.name": "ingress"} if profiles else None), component
             else:
                 assert {port["port"] for port in rule["ports"]} <= monitored.get(component, {9327}), component
+                assert namespaces == ({"kubernetes.io/metadata.name": "monitoring"} if profiles else None), component
         found[component] = (reached, outside)
     assert found == REACHES
     components = {template["metadata"]["labels"]["app.kubernetes.io/component"] for _, template in pods(bodies)}
@@ -371,28 +408,7 @@ def test_the_test_reaches_the_database_only_to_invite_itself(registration: str) 
     assert ("registration is closed" in container["command"][2]) == (registration == "closed")
 
 
-ON: Body = {
-    "functions": {"autoscaling": {"enabled": True}},
-    "gateway": {"enabled": True, "parentRefs": [{"name": "g"}]},
-    "ingress": {"host": "a.example.org", "tls": {"enabled": True}},
-    "mysql": {"exporter": {"enabled": True}},
-    "qdrant": {"enabled": True},
-    "clamav": {"enabled": True},
-    "platformAdmin": {"username": "root"},
-    "monitoring": {
-        "serviceMonitors": {"enabled": True},
-        "rules": {"enabled": True},
-        "dashboards": {"enabled": True},
-        "email": {
-            "enabled": True,
-            "to": "a@example.org",
-            "from": "b@example.org",
-            "smarthost": "smtp.example.org:587",
-            "username": "b",
-            "passwordSecret": {"name": "smtp"},
-        },
-    },
-}
+ON: Body = yaml.safe_load(PROFILES["everything"].read_text())
 NFS: Body = {"storage": {"kind": "nfs", "nfs": {"server": "nas", "path": "/e"}}}
 MINE: Body = {"existingSecret": "mine"}
 COUNTS_WITH: dict[str, Body] = {
@@ -404,6 +420,7 @@ COUNTS_WITH: dict[str, Body] = {
     "lakefs.replicas": MINE | {"lakefs": {"database": "postgres"}},
     "ingress.s3.by": {"ingress": {"s3": {"host": "s.example.org"}}},
     "ingress.s3.host": {"ingress": {"s3": {"by": "host"}}},
+    "storage.className": {"storage": {"kind": "storageClass"}},
     "storage.kind": {"storage": {"nfs": {"server": "nas", "path": "/e"}}},
     "storage.nfs": NFS,
     "storage.hostPath": {"storage": {"kind": "hostPath"}},
@@ -420,7 +437,7 @@ UNLIKE: dict[str, Any] = {
     "seaweedfs.master.replicas": 5,
     "gateway.parentRefs": [{"name": "other"}],
     "functions.overrides": {"token": {"replicas": 7, "drainSeconds": 9}},
-    "operator.namespaces": {"team-a": ["ada_space"]},
+    "operator.namespaces": {"team-b": ["bo_space"]},
     "monitoring.rules.disabled": ["WorkerDown"],
 }
 """Values for those that do not take any."""

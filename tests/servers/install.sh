@@ -91,6 +91,23 @@ clamav() { # out of Debian's packages, into .tools/: installed, they would start
     rm -rf .tools/clamav/packages
 }
 
+definitions() { # what others bring to a cluster, as their projects publish it: files out of Go modules, of which nothing is built
+    [ -d .tools/definitions ] && return 0
+    has go || { say "Go is not here, which brings definitions of the Prometheus operator and the Gateway API"; return 1; }
+    say "bringing definitions of the Prometheus operator and the Gateway API into .tools/definitions/"
+    rm -rf .tools/bringing && mkdir -p .tools/bringing
+    operator=$(module github.com/prometheus-operator/prometheus-operator@v0.85.0) && gateway=$(module sigs.k8s.io/gateway-api@v1.4.1) || return 1
+    for kind in alertmanagerconfigs podmonitors prometheusrules servicemonitors; do
+        cp "$operator/example/prometheus-operator-crd/monitoring.coreos.com_$kind.yaml" .tools/bringing/ || return 1
+    done
+    cp "$gateway/config/crd/standard/gateway.networking.k8s.io_httproutes.yaml" .tools/bringing/ || return 1
+    mv .tools/bringing .tools/definitions
+}
+
+module() { # module PATH@VERSION: the folder where it is
+    (cd .tools && go mod download -json "$1") | sed -n 's/^\t"Dir": "\(.*\)",$/\1/p' | grep . || { say "Go cannot bring $1"; return 1; }
+}
+
 browser() { # not called chromium, or `has chromium` would find this
     has chromium || debian "Chromium is not here" chromium || return 1
     # The Node.js that Playwright brings, and steers the browser with, needs it, and Chromium does not.
@@ -106,6 +123,7 @@ case ${1:-} in
         mysql || failed=1
         prometheus || failed=1
         clamav || failed=1
+        definitions || failed=1
         browser || failed=1
         kubernetes || failed=1
         exit $failed
