@@ -23,6 +23,7 @@ from tests.charts.rendering import PROFILES
 from tests.docs.pages import CHART, ROOT
 from tests.servers.helm import KUBERNETES, Helm
 from tests.servers.kubernetes import Kubernetes
+from tests.servers.process import Process, fresh_folder, program
 from tests.waiting import until
 
 NAME = "holdfast"
@@ -128,6 +129,18 @@ class Release:
     def kill(self, *pods: str) -> None:
         """At once, as if their node had died."""
         self.kubectl("delete", "pod", "--grace-period=0", "--force", "--wait=false", *pods)
+
+    @contextmanager
+    def forwarded(self, pod: str, port: int) -> Iterator[str]:
+        """The address at which this machine reaches a port of a pod, to the end of the block."""
+        told = ["--namespace", self.namespace, "port-forward", f"pod/{pod}", f":{port}"]
+        command: list[str | Path] = [program("kubectl", "install kubectl"), f"--kubeconfig={self.kubernetes.kubeconfig}", *told]
+        process = Process("forward", command, fresh_folder("forward"))
+        try:
+            process.wait_until(lambda: "Forwarding from 127.0.0.1:" in process.said())
+            yield f"http://127.0.0.1:{process.said().partition('127.0.0.1:')[2].partition(' ')[0]}"
+        finally:
+            process.stop()
 
     def _folders(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)

@@ -7,6 +7,7 @@ import re
 import secrets
 import subprocess
 import time
+from base64 import b64decode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from hashlib import sha256
@@ -16,6 +17,7 @@ import httpx
 import pytest
 import yaml
 
+from holdfast.web import catalogue
 from tests.behaviour.readme_000 import PHOTOGRAPH, admin, bearer, examples, log_in, upload
 from tests.charts.release import LAKEFS, NAME, Asking, Release, Uploading, netloc
 from tests.docs.pages import CHART
@@ -25,6 +27,10 @@ from tests.waiting import until
 
 Tell = Callable[[str], None]
 GIBIBYTE = 1024 * 1024 * 1024
+FUNCTIONS = catalogue.functions()
+OF_ALL, WITHOUT, WITH_STORES = 6144, 80, 115
+"""The most MiB at rest that are aimed at: of all that runs, of a function without the store's clients, and with them. Some without
+are above that by less than a MiB, once they are connected with the database: they are told, and the others asserted."""
 pytestmark = pytest.mark.timeout(1800)
 
 
@@ -47,7 +53,19 @@ def test_helm_install_brings_all_of_it_up(release: Release, tell: Tell) -> None:
             assert upload(http, who).status_code == 200
         tell(f"chart: all ready {seconds:.0f} s after helm install, the first upload {time.monotonic() - began:.1f} s later")
         usage = _memory(release)
-        tell(f"chart: {sum(usage.values()):.0f} MiB at rest in {len(usage)} containers")
+        total = sum(sum(one.values()) for one in usage.values())
+        tell(f"chart: {total:.0f} MiB at rest in {len(usage)} containers")
+        assert total < OF_ALL
+        first = {component: processes[1] for (component, _), processes in usage.items() if 1 in processes}
+        of_ours = {one.slug: first[f"function-{one.slug}"] for one in FUNCTIONS}
+        of_ours |= {name: first[name] for name in ("worker", "operator")}
+        tell(f"chart: MiB at rest of each: {', '.join(f'{name} {mib:.1f}' for name, mib in of_ours.items())}")
+        clients = {one.slug for one in FUNCTIONS if {"s3", "lakefs"} & set(one.extras)}
+        assert {name for name in clients if of_ours[name] > WITH_STORES} == set()
+        above = [one.slug for one in FUNCTIONS if one.slug not in clients and of_ours[one.slug] > WITHOUT]
+        tell(f"chart: without the store's clients, and above {WITHOUT} MiB: {', '.join(above) or 'none'}")
+        if sizes := release.kubernetes.sizes("dev"):
+            tell(f"chart: images, unpacked: {', '.join(f'{name} {size}' for name, size in sizes.items())}")
         restarted = {
             one["metadata"]["name"]: status["restartCount"]
             for one in release.all("pods")
@@ -57,16 +75,20 @@ def test_helm_install_brings_all_of_it_up(release: Release, tell: Tell) -> None:
         assert restarted == {}, "something was started twice to come up"
 
 
-def _memory(release: Release) -> dict[str, float]:
-    """MiB of each running container, by what the kernel says in it; those whose image has no shell are left out."""
+def _memory(release: Release) -> dict[tuple[str, str], dict[int, float]]:
+    """MiB of each process of the running containers, by what the kernel says in them: by component and container. Those whose image
+    has no shell are left out, and so is what asks."""
     found = {}
     for pod in release.all("pods", "--field-selector=status.phase=Running"):
         for container in pod["spec"]["containers"]:
-            name = pod["metadata"]["name"]
-            reading = ["exec", name, f"--container={container['name']}", "--", "sh", "-c", "grep -h VmRSS /proc/[0-9]*/status"]
+            name, component = pod["metadata"]["name"], pod["metadata"]["labels"].get("app.kubernetes.io/component", "")
+            looking = "grep -E '^(Name|VmRSS):' /proc/[0-9]*/status"
+            reading = ["exec", name, f"--container={container['name']}", "--", "sh", "-c", looking]
             ended = release.kubernetes.asked([f"--namespace={release.namespace}", *reading], None, check=False)
-            if ended.returncode == 0:
-                found[f"{name}/{container['name']}"] = sum(int(line.split()[1]) for line in ended.stdout.splitlines()) / 1024
+            if said := re.findall(r"/proc/(\d+)/status:(?:Name:\s+(\S+)|VmRSS:\s+(\d+) kB)", ended.stdout):
+                ours = {pid for pid, program, _ in said if program in {"sh", "grep"} and pid != "1"}
+                sizes = {int(pid): int(kib) / 1024 for pid, _, kib in said if kib and pid not in ours}
+                found[component, f"{name}/{container['name']}"] = sizes
     return found
 
 
@@ -93,6 +115,38 @@ def test_links_lead_to_the_store_through_the_ingress(release: Release) -> None:
         assert httpx.get(url.partition("?")[0]).status_code == 403, "without its signature"
         assert httpx.put(url, content=b"x").status_code == 403
         assert httpx.delete(url).status_code == 403
+
+
+def test_the_backup_has_what_was_just_uploaded_in_the_folder_of_its_day(release: Release) -> None:
+    content = secrets.token_bytes(5000)
+    with explained(release), release.client() as http:
+        assert upload(http, admin(http, "kept-twice"), content).status_code == 200
+        small = "find /data -type f -size -64k -exec sha256sum {} + || true"
+        copied = re.compile(rf"^{sha256(content).hexdigest()}\s+/data/\d{{4}}-\d\d-\d\d/", re.MULTILINE)
+        until(lambda: copied.search(release.kubectl("exec", "holdfast-seaweedfs-backup-0", "--", "sh", "-c", small)), often=1)
+
+
+def test_the_admin_server_knows_the_volume_servers_and_tells_whoever_signed_in_alone(release: Release) -> None:
+    secret = json.loads(release.kubectl("get", "secret", "holdfast-credentials", "--output=json"))
+    password = b64decode(secret["data"]["seaweedfs-admin-password"]).decode()
+    with explained(release), release.forwarded("holdfast-seaweedfs-admin-0", 23646) as address:
+        with httpx.Client(base_url=address, timeout=60) as http:
+            assert _signed_in(http, "a guess") is False
+        with httpx.Client(base_url=address, timeout=60) as http:
+            assert _signed_in(http, password) is True
+            until(lambda: len(http.get(TOPOLOGY).json()["volume_servers"]) == 4, often=1)
+
+
+TOPOLOGY = "/api/cluster/topology"
+
+
+def _signed_in(http: httpx.Client, password: str) -> bool:
+    """Whether the admin server tells what it knows after this attempt. Before, it does not."""
+    assert (http.get("/").headers.get("location"), http.get(TOPOLOGY).status_code) == ("/login", 401)
+    [token] = re.findall(r'name="csrf_token" value="(.*?)"', http.get("/login").text)
+    reply = http.post("/login", data={"csrf_token": token, "username": "admin", "password": password})
+    assert reply.status_code == 303
+    return http.get(TOPOLOGY).status_code == 200
 
 
 def test_a_gibibyte_goes_in_and_comes_out(release: Release, tell: Tell) -> None:
@@ -309,11 +363,14 @@ def test_what_it_kept_is_there_again_after_uninstall_and_install(release: Releas
     with explained(release), release.client() as http:
         who = admin(http, "returning")
         asset = upload(http, who).json()
-        claims = {one["metadata"]["name"] for one in release.all("persistentvolumeclaims")}
+        stays = _what_stays(release)
+        assert {kind for kind, _ in stays} == {"PersistentVolume", "PersistentVolumeClaim", "Secret", "CustomResourceDefinition"}
+        assert ("Secret", "holdfast-credentials") in stays
         release.helm("uninstall", NAME, "--wait", "--timeout=5m")
         assert release.all("deployments,statefulsets") == []
-        assert {one["metadata"]["name"] for one in release.all("persistentvolumeclaims")} == claims
-        assert release.kubernetes.kubectl("get", "customresourcedefinition", "assetpolicies.holdfast.dev")
+        others = "services,ingresses,networkpolicies,serviceaccounts"
+        assert release.all(others, "--selector=app.kubernetes.io/part-of=holdfast") == []
+        assert _what_stays(release) == stays
         kept = release.kubectl("get", "secret", "holdfast-credentials", "--output=json")
 
         release.kubectl("delete", "secret", "holdfast-credentials")
@@ -325,6 +382,26 @@ def test_what_it_kept_is_there_again_after_uninstall_and_install(release: Releas
         secret["metadata"] = {name: secret["metadata"][name] for name in ("name", "labels", "annotations")}
         release.kubectl("create", "--filename=-", given=json.dumps(secret))
         release.install()
+        assert _what_stays(release) == stays, "no volume was made anew, and no credential"
         again = bearer(log_in(http, "returning", "admin_password")["access_token"])
         url = http.get(f"/filedownload/{asset['asset_path']}/{asset['version_id']}", headers=again).json()["primary_file"]["url"]
         assert httpx.get(url).content == PHOTOGRAPH
+
+
+def _what_stays(release: Release) -> dict[tuple[str, str], object]:
+    """By kind and name: the claims with their volumes, the volumes with their claims, the data of the Secrets that are to be
+    kept, and which CustomResourceDefinition is there."""
+    volumes = json.loads(release.kubernetes.kubectl("get", "persistentvolumes", "--output=json"))["items"]
+    definitions = json.loads(release.kubernetes.kubectl("get", "customresourcedefinitions", "--output=json"))["items"]
+    found = dict[tuple[str, str], object]()
+    for one in [*volumes, *definitions, *release.all("persistentvolumeclaims,secrets")]:
+        kind, name, spec = one["kind"], one["metadata"]["name"], one.get("spec", {})
+        if kind == "PersistentVolume" and spec.get("claimRef", {}).get("namespace") == release.namespace:
+            found[kind, name] = (spec["claimRef"]["name"], one["status"]["phase"])
+        elif kind == "PersistentVolumeClaim":
+            found[kind, name] = (spec["volumeName"], one["status"]["phase"])
+        elif kind == "CustomResourceDefinition" and name == "assetpolicies.holdfast.dev":
+            found[kind, name] = one["metadata"]["uid"]
+        elif kind == "Secret" and one["metadata"].get("annotations", {}).get("helm.sh/resource-policy") == "keep":
+            found[kind, name] = one["data"]
+    return found

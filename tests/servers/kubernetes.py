@@ -115,6 +115,13 @@ class Kubernetes:
             build.build(wanted, build.Builder("buildah"), "", tag, print)
             self.bring(*(image.reference("", tag) for image in wanted))
 
+    def sizes(self, tag: str) -> dict[str, str]:
+        """What each of the project's images takes, unpacked, with what it shares. Nobody knows on a cluster that was named."""
+        if not self._tool():
+            return {}
+        known = build.Builder("buildah").sizes()
+        return {one.name: known[one.reference("", tag)] for one in build.images()}
+
     def bring(self, *names: str) -> None:
         """Images that are on this machine to the node."""
         with passing_folder("images") as folder:
