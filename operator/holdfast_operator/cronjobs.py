@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from holdfast.policies.model import API_VERSION, KIND, AssetPolicy
+from holdfast.policies.schedule import starting_deadline
 from holdfast.policies.words import Action
 from holdfast_operator import names
 from holdfast_operator.settings import Settings
@@ -50,7 +51,7 @@ def cron_job(
             "timeZone": policy.spec.time_zone,
             "suspend": suspend,
             "concurrencyPolicy": "Forbid",
-            "startingDeadlineSeconds": settings.starting_deadline_seconds,
+            "startingDeadlineSeconds": starting_deadline(schedule, settings.starting_deadline_seconds),
             "successfulJobsHistoryLimit": 3,
             "failedJobsHistoryLimit": 3,
             "jobTemplate": {"metadata": meta, "spec": job_spec(policy, action, Purpose.SCHEDULE, meta, [], settings)},

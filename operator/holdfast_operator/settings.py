@@ -62,7 +62,12 @@ class Settings(BaseSettings):
     pod_labels: dict[str, str] = Field({}, description="Labels of the Jobs' pods besides their own, for network policies, say.")
     pod: dict[str, Any] = Field({}, description="What the Jobs' pods have besides, or otherwise: merged into their spec.")
 
-    starting_deadline_seconds: int = Field(86_400, ge=10, description="How late a run may start that was missed.")
+    starting_deadline_seconds: int = Field(
+        86_400,
+        ge=10,
+        description="How late a run may start that was missed. Later where the next time of its schedule comes later, and sooner "
+        "where more than a hundred of its times would be missed until then.",
+    )
     active_deadline_seconds: int = Field(43_200, ge=60, description="How long a run may take.")
     keep_seconds: int = Field(86_400, ge=0, description="How long a finished run's Job is kept.")
     preview_keep_seconds: int = Field(3_600, ge=0, description="The same of previews. A preview that failed is tried again then.")

@@ -9,6 +9,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from hashlib import sha256
+from itertools import pairwise, takewhile
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
@@ -25,6 +26,11 @@ _MACROS = {
     "@yearly": "0 0 1 1 *",
     "@annually": "0 0 1 1 *",
 }
+_MOST_MISSED = 100
+"""Missed times beyond which Kubernetes complains of a CronJob; once it ran it no more."""
+_DAY, _HOUR = 86_400, 3_600
+_FIRST, _LAST = datetime(2026, 1, 1, tzinfo=UTC), datetime(2040, 1, 1, tzinfo=UTC)
+"""The days that stand for all: three leap days are among them, so that two of a schedule's gaps of four years are."""
 _FIELD = re.compile(r"(\*|\?|[0-9]+|[A-Za-z]{3})(-([0-9]+|[A-Za-z]{3}))?(/[0-9]+)?")
 
 
@@ -68,6 +74,44 @@ def last_run(expression: str, time_zone: str, now: datetime) -> datetime | None:
     except StopIteration:
         return None
     return found
+
+
+def starting_deadline(expression: str, least: int) -> int:
+    """For how many seconds after its time a run that was missed may still start. Always until the next time comes, so that whatever
+    is missed is made up for once: a time that a change of the clocks leaves out, and the hour that another adds, included. Else
+    ``least`` seconds, or fewer where more than a hundred times would be missed in them. Raises BadSchedule."""
+    longest, shortest = _gaps(expression)
+    return max(longest + _HOUR, min(least, _MOST_MISSED * shortest))
+
+
+@lru_cache(maxsize=4096)
+def _gaps(expression: str) -> tuple[int, int]:
+    """Seconds from a time to the next but one at most, and to the next at least."""
+    minute, hour, *days = expression.split()
+    times = [int((at - _FIRST).total_seconds()) for at in _until(f"{minute} {hour} * * *", _FIRST + timedelta(days=1))]
+    longest, shortest = 0, _LAST.year * 366 * _DAY
+    for one, other in _days_between(" ".join(days)):
+        found = [day * _DAY + time for day in (0, one, one + other) for time in times]
+        longest = max(longest, *(later - earlier for earlier, later in zip(found, found[2:], strict=False)))
+        shortest = min(shortest, *(later - earlier for earlier, later in pairwise(found)))
+    return longest, shortest
+
+
+@lru_cache(maxsize=4096)
+def _days_between(days: str) -> frozenset[tuple[int, int]]:
+    """From any of its days to the next, and from that to the one after it."""
+    if days == "* * *":
+        return frozenset({(1, 1)})
+    between = [(later - earlier).days for earlier, later in pairwise(_until(f"0 0 {days}", _LAST))]
+    return frozenset(pairwise(between))
+
+
+def _until(expression: str, end: datetime) -> list[datetime]:
+    """The times from the first of the days that stand for all, in UTC, until ``end``."""
+    try:
+        return list(takewhile(lambda at: at < end, CronSim(expression, _FIRST - timedelta(minutes=1))))
+    except CronSimError:
+        raise BadSchedule(f"schedule {expression!r} is no cron expression") from None
 
 
 def an_hour_later(expression: str) -> str:

@@ -56,6 +56,13 @@ def test_runs_neither_overlap_nor_pile_up_nor_last_for_ever() -> None:
     assert {"startingDeadlineSeconds", "successfulJobsHistoryLimit", "failedJobsHistoryLimit"} <= set(spec)
 
 
+def test_a_run_that_was_missed_may_start_until_the_next_one_comes() -> None:
+    weekly = body(mode="Enforce", schedule="0 3 * * 0")
+    assert made(weekly)["spec"]["startingDeadlineSeconds"] > 7 * 86_400
+    assert made(weekly, starting_deadline_seconds=30 * 86_400)["spec"]["startingDeadlineSeconds"] == 30 * 86_400
+    assert made(body(mode="Enforce", schedule="* * * * *"))["spec"]["startingDeadlineSeconds"] == 100 * 60
+
+
 def test_its_tries_outlast_the_lease_of_a_pod_that_died() -> None:
     spec = made()["spec"]["jobTemplate"]["spec"]
     [codes] = [rule["onExitCodes"]["values"] for rule in spec["podFailurePolicy"]["rules"] if "onExitCodes" in rule]
