@@ -74,8 +74,11 @@ def refused(before: Status, generation: int, why: Refused, now: datetime) -> Sta
 def with_ended(status: Status, ended: Ended, enforcing: bool) -> Status:
     """The status once the Job's report is taken in."""
     report, action = ended.report, ended.action
-    known_ = getattr(status, action) or ActionStatus(cron_job="", schedule="")
+    known_: ActionStatus = getattr(status, action) or ActionStatus(cron_job="", schedule="")
+    run = None if ended.preview else _run(ended)
     update: dict[str, Any] = {"reasons": report.reasons if report else [ended.why[:256]] if ended.why else []}
+    if run is not None:
+        update[action] = known_ = known_.model_copy(update={"last_run": run})
     if report and report.state is not State.FAILED:
         previewed = report.state is State.PREVIEW
         update["matched"] = report.matched
@@ -88,16 +91,16 @@ def with_ended(status: Status, ended: Ended, enforcing: bool) -> Status:
         )
         if enforcing:
             update["conflicts"] = [one for one in status.conflicts if one.action is not action] + _own(report)
-    if not ended.preview:
-        update |= _ran(status, ended)
+    if run is not None:
+        update |= _ran(status, ended, run)
     return status.model_copy(update=update)
 
 
-def _ran(status: Status, ended: Ended) -> dict[str, Any]:
+def _run(ended: Ended) -> Run:
     report, action = ended.report, ended.action
     state = report.state if report else State.STOPPED if ended.stopped else State.FAILED
     skipped = sorted((report.skipped if report else {}).items(), key=lambda one: (-one[1], one[0]))[:_MOST_SKIPPED]
-    run = Run(
+    return Run(
         id=report.run if report else ended.job[:64],
         action=action,
         state=state,
@@ -109,6 +112,10 @@ def _ran(status: Status, ended: Ended) -> dict[str, Any]:
         seconds=report.seconds if report else 0,
         digest=report.digest if report else None,
     )
+
+
+def _ran(status: Status, ended: Ended, run: Run) -> dict[str, Any]:
+    report, action = ended.report, ended.action
     update: dict[str, Any] = {"last_run": run}
     if action is Action.ARCHIVE:
         update["archived"] = run.archived
@@ -118,7 +125,7 @@ def _ran(status: Status, ended: Ended) -> dict[str, Any]:
     if report and report.state is State.GUARDED and report.digest and report.as_of:
         plan = WaitingPlan(action=action, digest=report.digest, as_of=report.as_of, planned=report.planned)
         update["waiting"] = sorted([*others, plan], key=lambda one: one.action)
-    elif state is State.DONE:
+    elif run.state is State.DONE:
         update["waiting"] = others
     else:  # what was approved and was not carried out waits for nobody's approval any more
         update["waiting"] = [plan for plan in status.waiting if plan.job != ended.job]

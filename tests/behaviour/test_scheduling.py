@@ -89,6 +89,8 @@ def test_each_time_of_the_schedule_is_served_once_and_a_missed_one_is_made_up_fo
         assert statuses(at) == ["archived"]
         assert look(at) == 0
         assert told(at)["lastRun"]["archived"] == 1
+        assert told(at)["archive"]["lastRun"] == told(at)["lastRun"]
+        assert len(told(at)["lastRun"]["digest"]) > 40
         upload(at.http, "next.txt", b"next")
         at.move(hours=1)
         assert look(at) == 1

@@ -142,9 +142,10 @@ def fail(lease: Held, run: int, error: Exception, now: datetime, approval: Appro
         lease.write(act)
 
 
-def latest(connection: Connection, policy: str, action: Action) -> Row[Any] | None:
-    """The policy's newest run of an action."""
-    found = select(t).where(t.c.policy == policy, t.c.action == str(action)).order_by(t.c.id.desc()).limit(1)
+def latest(connection: Connection, policy: str, action: Action, *, ended: bool = False) -> Row[Any] | None:
+    """The policy's newest run of an action; with ``ended``, of those that have."""
+    which = (t.c.finished_at.is_not(None),) if ended else ()
+    found = select(t).where(t.c.policy == policy, t.c.action == str(action), *which).order_by(t.c.id.desc()).limit(1)
     return connection.execute(found).first()
 
 

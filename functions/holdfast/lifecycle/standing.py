@@ -30,11 +30,13 @@ _MOST_CONFLICTS = 10
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the registry has of a policy: its own row, if it was told of it yet, and the newest run of each action. ``others``: the
-    conflicts with it that the newest runs of other enforcing policies found. ``enforcing``: the keys of those policies."""
+    """What the registry has of a policy: its own row, if it was told of it yet, the newest run of each action, and the newest that
+    has ended. ``others``: the conflicts with it that the newest runs of other enforcing policies found. ``enforcing``: the keys of
+    those policies."""
 
     row: Row[Any] | None
     latest: dict[Action, Row[Any]]
+    ended: dict[Action, Row[Any]]
     others: Sequence[Conflict] = ()
     enforcing: Collection[str] = ()
 
@@ -72,11 +74,11 @@ def standing(services: Services, policy: AssetPolicy) -> Standing:
         row = connection.execute(
             select(policies).where(p.namespace == policy.metadata.namespace, p.name == policy.metadata.name)
         ).first()
-        newest = {action: runs.latest(connection, policy.key, action) for action in Action}
+        newest = {action: run for action in Action if (run := runs.latest(connection, policy.key, action)) is not None}
+        ended = {action: run for action in Action if (run := runs.latest(connection, policy.key, action, ended=True)) is not None}
         rivals = {rule.key for rule in inforce.enforcing(connection)} - {policy.key}
         others = [one for run in runs.latest_of(connection, rivals) for one in _conflicts(run, policy.key)]
-    latest = {action: run for action, run in newest.items() if run is not None}
-    known = Known(row, latest, others, rivals)
+    known = Known(row, newest, ended, others, rivals)
     return Standing(policy, status_of(policy, known, below_floors(services, policy), services.clock()))
 
 
@@ -84,8 +86,7 @@ def status_of(policy: AssetPolicy, known: Known, below: str | None, now: datetim
     """The status; ``below``: which of the installation's floors the policy does not keep. Pure."""
     changed = now if known.row is None else known.row.changed_at
     generation = 1 if known.row is None else known.row.generation
-    ended = [run for run in known.latest.values() if run.finished_at is not None]
-    last = max(ended, key=lambda run: run.id, default=None)
+    last = max(known.ended.values(), key=lambda run: run.id, default=None)
     waiting = [
         _waiting(action, run)
         for action, run in known.latest.items()
@@ -102,7 +103,8 @@ def status_of(policy: AssetPolicy, known: Known, below: str | None, now: datetim
         except BadSchedule as error:
             problem = ("InvalidSchedule", str(error))
             continue
-        actions[action] = ActionStatus(cron_job="", schedule=expression, next_run=at, **_planned(known, action))
+        ran = _run(known.ended[action]) if action in known.ended else None
+        actions[action] = ActionStatus(cron_job="", schedule=expression, next_run=at, last_run=ran, **_planned(known, action))
     own = [
         Conflict(policy=key, action=action, items=count)
         for action, run in known.latest.items()

@@ -69,6 +69,7 @@ class ActionStatus(_Part):
     planned: Amount | None = Field(default=None, description="What the last preview or run found due.")
     planned_generation: int | None = Field(default=None, ge=0, description="The generation of the spec that `planned` is about.")
     planned_time: datetime | None = Field(default=None, description="When `planned` was found.")
+    last_run: Run | None = Field(default=None, description="The last run of this action that was no preview.")
 
 
 class WaitingPlan(_Part):
@@ -101,7 +102,7 @@ class Status(_Part):
     archive: ActionStatus | None = Field(default=None, description="The CronJob that archives.")
     destroy: ActionStatus | None = Field(default=None, description="The CronJob that destroys.")
     matched: Amount | None = Field(default=None, description="Live versions that `match`, due or not.")
-    last_run: Run | None = Field(default=None, description="The last run that was no preview.")
+    last_run: Run | None = Field(default=None, description="The last run of either action that was no preview.")
     next_run: datetime | None = Field(default=None, description="When the next of both actions runs.")
     archived: Count | None = Field(default=None, description="Versions that the last archive run archived.")
     destroyed: Count | None = Field(default=None, description="Versions that the last destroy run condemned.")

@@ -90,6 +90,15 @@ def test_a_run_is_told_with_its_numbers() -> None:
     assert status.archive.planned == Amount(items=4, bytes=40)
     assert status.last_run is not None
     assert (status.last_run.action, status.last_run.condemned) == (Action.DESTROY, 2)
+    assert status.archive.last_run is not None
+    assert status.destroy is not None
+    assert status.destroy.last_run == status.last_run
+    run = status.archive.last_run
+    assert (run.archived, run.digest, run.seconds) == (3, DIGEST, 1.5), "an archive run is not forgotten when a destroy run follows"
+    assert settled(status, of).archive == status.archive
+    previewed = statuses.with_ended(status, ended(State.PREVIEW, preview=True), True)
+    assert previewed.archive is not None
+    assert previewed.archive.last_run == run
 
 
 def test_a_preview_counts_what_matches_and_is_no_run() -> None:
