@@ -181,10 +181,13 @@ class Settings(BaseSettings):
     reconcile_seconds: int = Field(60, ge=1, description="How often the background reconciliation runs.")
     threads: int = Field(40, ge=1, le=1000, description="Requests of one process that may be at blocking work at once.")
     audit_reads: bool = Field(
-        False, description="Whether downloads go on the audit trail, which costs each of them a write. Lists of assets never do."
+        False, description="Whether downloads and lists of assets go on the audit trail, which costs each of them a write."
     )
     audit_access_days: int = Field(
-        120, ge=1, le=36500, description="Days after which logins and downloads leave the audit trail. Everything else stays."
+        120,
+        ge=1,
+        le=36500,
+        description="Days after which logins, lists and downloads leave the audit trail. Everything else stays.",
     )
     audit_private_key: SecretStr = Field(
         SecretStr(""), description="Signs the audit trail's seals: an ES256 private key, PEM. Empty: made and kept under `data`."

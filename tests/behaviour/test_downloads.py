@@ -16,6 +16,7 @@ from tests.behaviour.moments import bearer, fetch, moving, path, upload
 from tests.stacks import SQL, SQLITE, WITH_MYSQL, Stack
 
 from holdfast.assets.described import AssetMetadata, Download
+from holdfast.audit.trail import ACCESS
 from holdfast.database import tables as t
 
 BIG = os.urandom(3_000_001)  # not a multiple of three, and more than two chunks
@@ -176,16 +177,31 @@ def test_links_are_not_logged(stack: Stack, caplog: pytest.LogCaptureFixture) ->
     assert not [record for record in ours if signature in record.getMessage() + str(record.__dict__)]
 
 
+NARROWED = {
+    "statuses": ["archived"],
+    "newest_only": False,
+    "prefix": "text/",
+    "labels": [["go", "yes"]],
+    "uploaded_after": "2026-11-01T00:00:00.000000+00:00",
+}
+
+
 @pytest.mark.parametrize("stack", [SQLITE, SQL], indirect=True)
-def test_downloads_are_on_the_trail_where_the_setting_says_so(stack: Stack) -> None:
+def test_downloads_and_lists_are_on_the_trail_where_the_setting_says_so(stack: Stack) -> None:
     ada = stack.user("ada")
-    for audited, expected in ((False, []), (True, ["content", "download"])):
+    for audited, expected in ((False, []), (True, ["list", "list", "content", "download"])):
         with moving(stack, ada, audit_reads=audited) as (http, _):
             version = upload(http)
             http.get(f"/filedownload/{path(version)}")
             http.get(f"/content/{version['asset_path']}")
-            rows = http.get("/audit").json()["items"]
-        assert [row["operation"] for row in rows if row["operation"] in {"content", "download"}] == expected
+            assert http.get("/assets", params={"label": "no-label"}).status_code == 422
+            asked = {"prefix": "text/", "label": "go=yes", "status": "archived", "uploaded_after": "2026-11-01T00:00:00Z"}
+            for params in ({}, {**asked, "versions": "all"}):
+                assert http.get("/assets", params=params).status_code == 200
+            rows = [row for row in http.get("/audit").json()["items"] if row["operation"] in ACCESS]
+        assert [row["operation"] for row in rows] == expected
+        told = [row["details"]["filters"] for row in rows if row["operation"] == "list"]
+        assert told == ([NARROWED, {"statuses": ["active"], "newest_only": True}] if audited else [])
 
 
 def test_fault_000_08_the_newest_version_is_the_last_one_committed_even_within_one_moment(stack: Stack) -> None:

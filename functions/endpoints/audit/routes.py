@@ -98,7 +98,7 @@ class Heads(BaseModel):
     "/audit",
     operation_id="audit",
     summary="The audit trail, the latest entry first",
-    description="Acts, logins and refusals; downloads where the setting `audit_reads` is on.",
+    description="Acts, logins and refusals; downloads and lists of assets where the setting `audit_reads` is on.",
     response_model=Entries,
     responses=problems_of(422),
 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,8 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, or_, select
 
 from holdfast.assets import labels
 from holdfast.assets.metadata import describe_all
+from holdfast.audit.trail import entry, record
+from holdfast.clock import isoformat
 from holdfast.database.tables import versions
 from holdfast.database.types import along
 from holdfast.errors import Invalid
@@ -74,10 +76,34 @@ def list_assets(
     with services.database.read() as connection:
         actor = authorise(connection, claims, "list")
         if filters.expiring_before is not None and inforce.shown(connection):
-            return _expiring(connection, actor, filters, filters.expiring_before, after, limit)
-        rows = list_versions(connection, actor, filters, after=after, limit=limit + 1)
-        page = rows[:limit]
-        found = describe_all(connection, actor.workspace, page)
+            found = _expiring(connection, actor, filters, filters.expiring_before, after, limit)
+        else:
+            found = _page(connection, actor, filters, after, limit)
+    if services.settings.audit_reads:
+        row = entry(
+            "list",
+            services.clock(),
+            workspace=actor.workspace,
+            username=actor.username,
+            issuer=actor.issuer,
+            filters=_narrowing(filters),
+        )
+        services.database.write(lambda connection: record(connection, row))
+    return found
+
+
+def _narrowing(filters: Filters) -> dict[str, Any]:
+    """The filters as JSON has them, without those that narrow nothing."""
+    narrowing = {name: value for name, value in asdict(filters).items() if value not in (None, "", [], ())}
+    return {name: isoformat(value) if isinstance(value, datetime) else value for name, value in narrowing.items()}
+
+
+def _page(
+    connection: Connection, actor: Actor, filters: Filters, after: Position | None, limit: int
+) -> tuple[list[dict[str, Any]], Position | None]:
+    rows = list_versions(connection, actor, filters, after=after, limit=limit + 1)
+    page = rows[:limit]
+    found = describe_all(connection, actor.workspace, page)
     return found, Position(page[-1].asset_path, page[-1].number) if len(rows) > limit else None
 
 

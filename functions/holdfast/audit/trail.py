@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from holdfast.database.direct import Transaction
 
-ACCESS = frozenset({"login", "content", "download"})
+ACCESS = frozenset({"login", "list", "content", "download"})
 """Operations that change nothing but say who came and what he read: pruned after the setting ``audit_access_days``. Everything else
 is an act, and stays."""
 
