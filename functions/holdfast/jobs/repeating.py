@@ -12,6 +12,9 @@ from holdfast.errors import Unavailable
 
 _log = logging.getLogger(__name__)
 
+LEAST, MOST = 0.8, 1.2
+"""Of the seconds that were asked for, what a pause has."""
+
 
 class Runner(Protocol):
     """What runs beside the requests."""
@@ -60,4 +63,4 @@ class Repeating:
                 _log.warning("%s has to wait: %s", self._name, away.slug)
             except Exception:  # the next time may do better, and nobody else would
                 _log.exception("%s failed", self._name)
-            pause = self._seconds * random.uniform(0.8, 1.2)  # noqa: S311  replicas that started together part
+            pause = self._seconds * random.uniform(LEAST, MOST)  # noqa: S311  replicas that started together part

@@ -15,8 +15,10 @@ from holdfast.audit.rows import COLUMNS, canonical, read
 from holdfast.audit.trail import entry, record, record_direct
 from holdfast.database.tables import audit, audit_unseen, leases
 from holdfast.database.types import db_later
+from holdfast.jobs.repeating import MOST
 from holdfast.web.metrics import exposition
 from tests.integration.audit.conftest import Trail
+from tests.waiting import until
 
 DETAILS: dict[str, Any] = {
     "zz": 1,
@@ -169,6 +171,17 @@ def test_metrics_say_how_far_it_is_sealed_and_how_long_a_row_waits(trail: Trail)
     assert said("holdfast_audit_unsealed_age_seconds") == 0
     assert said("holdfast_audit_rows_sealed_total") == before + 2
     assert said("holdfast_audit_sealed_id") == max(sealing.unseen(trail.services))[0] - 1 > 0
+
+
+@pytest.mark.parametrize("trail", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("scheduling", [True, False], ids=["serve", "worker"])
+def test_what_runs_beside_the_requests_seals_by_itself_and_often_enough(trail: Trail, scheduling: bool) -> None:
+    assert sealer.EVERY * MOST < 10, "seconds in which a row is to be sealed"
+    trail.another().start(scheduling=scheduling)
+    for operation in ("upload", "archive"):  # what is there when it begins, and what comes later
+        trail.write(operation)
+        until(lambda: len(trail.seals()) == 1 + (operation == "archive"))  # noqa: B023
+    assert trail.verify() == []
 
 
 def said(metric: str) -> float:
