@@ -30,24 +30,24 @@ HELD_UP = 0.3
 
 
 class Asset:
-    """An asset of a fresh workspace: an archived version, and the newest, which is active."""
+    """An asset: an archived version, and the newest, which is active."""
 
-    def __init__(self, stack: Stack, http: Http, number: int) -> None:
-        self.user: User = stack.user(f"user{number}")
+    def __init__(self, http: Http, user: User, name: str = "note.txt") -> None:
+        self.user, self.name = user, name
         self.headers = {"Authorization": f"Bearer {self.user.token}"}
         self.archived = self._made(http, b"first")
         assert step("filearchive", lambda asset: asset.archived)(http, self) == 200
         self.active = self._made(http, b"second")
 
     def _made(self, http: Http, content: bytes) -> Version:
-        reply = http.post("/fileupload", files={"primary_file": ("note.txt", content)}, headers=self.headers)
+        reply = http.post("/fileupload", files={"primary_file": (self.name, content)}, headers=self.headers)
         assert reply.status_code == 200, reply.text
         version: Version = reply.json()
         return version
 
 
 def upload(http: Http, asset: Asset) -> int:
-    files = [("primary_file", ("note.txt", b"third")), ("associated_files", ("side.txt", b"third's"))]
+    files = [("primary_file", (asset.name, b"third")), ("associated_files", ("side.txt", b"third's"))]
     return http.post("/fileupload", files=files, headers=asset.headers).status_code
 
 
@@ -104,12 +104,15 @@ def test_two_acts_at_once(stack: Stack, one: str, other: str) -> None:
     chance = Random(f"{one} {other}")
     with stack.client() as http, stack.client() as elsewhere, ThreadPoolExecutor(2) as pool:
 
+        def fresh() -> Asset:
+            return Asset(http, stack.user(f"user{next(numbers)}"))
+
         def outcome(asset: Asset, statuses: tuple[int, ...]) -> Outcome:
             with stack.database.read() as connection:
                 return state(connection, asset.user.workspace_id), statuses
 
         def in_order(names: tuple[str, str]) -> Outcome:
-            asset = Asset(stack, http, next(numbers))
+            asset = fresh()
             statuses = {name: ACTS[name](http, asset) for name in names} if one != other else {}
             told = [ACTS[one](http, asset), ACTS[one](http, asset)] if one == other else [statuses[one], statuses[other]]
             return outcome(asset, tuple(sorted(told)) if one == other else tuple(told))
@@ -121,7 +124,7 @@ def test_two_acts_at_once(stack: Stack, one: str, other: str) -> None:
             assert outcome(asset, tuple(sorted(told)) if one == other else told) in expected
 
         for _ in range(REPETITIONS):
-            asset, start = Asset(stack, http, next(numbers)), Barrier(2)
+            asset, start = fresh(), Barrier(2)
 
             def at_once(name: str, by: Http, delay: float, asset: Asset = asset, start: Barrier = start) -> int:
                 start.wait()
@@ -136,7 +139,7 @@ def test_two_acts_at_once(stack: Stack, one: str, other: str) -> None:
 
         for (paused, free), points in (((one, other), PAUSES[one]), ((other, one), PAUSES[other])):
             for point in points:
-                asset = Asset(stack, http, next(numbers))
+                asset = fresh()
                 with pause_at(point) as pause:
                     held_up = pool.submit(ACTS[paused], http, asset)
                     pause.wait()

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -13,16 +12,15 @@ import pytest
 from tests.asgi import Http
 from tests.behaviour.erased import NOW, condemned, disagreements, keys, row
 from tests.behaviour.moments import path, upload
-from tests.crash.pausing import pause_at
+from tests.crash.pausing import noted, pause_at, rest
 from tests.crash.test_acts_at_once import HELD_UP
 from tests.crash.test_holds_at_once import PLACING
 from tests.crash.test_purge import DELETES, PURGE_POINTS
 from tests.stacks import SQL, SQLITE, Stack
 
-from holdfast import failpoints
 from holdfast.lifecycle.purging import purge
+from holdfast.services import Services
 
-RESTORE_POINTS = ["assets.transition.before", "assets.transition.commit.before", "assets.transition.after"]
 Both = Callable[[Callable[[], Any], str, Callable[[], Any]], tuple[Any, Any]]
 
 
@@ -59,16 +57,50 @@ def restore(http: Http, version: dict[str, Any]) -> bool:
     return reply.status_code == 200
 
 
+def points_of(stack: Stack, services: Services) -> list[str]:
+    """The fail points that a purge comes by, for which one version is due."""
+    rest(stack)
+    with noted() as points:
+        assert purge(services).erased == 1
+    assert set(points) >= {*PURGE_POINTS, *DELETES}
+    return points
+
+
+Take = Callable[[Http, dict[str, Any]], bool]
+DECISIVE: dict[Take, str] = {restore: "assets.transition.commit.before", hold: PLACING[-1]}
+"""From where on it has the version: a hold covers what was there once it is counted on it."""
+
+
 @pytest.mark.parametrize("stack", [SQLITE, SQL], indirect=True)
 @pytest.mark.parametrize("take", [restore, hold])
-def test_a_restore_or_a_hold_at_any_moment_of_a_purge_comes_before_or_after_it(
-    stack: Stack, take: Callable[[Http, dict[str, Any]], bool], both: Both
-) -> None:
+def test_a_restore_or_a_hold_at_any_moment_of_a_purge_comes_before_or_after_it(stack: Stack, take: Take, both: Both) -> None:
     ada, services = stack.user("ada"), stack.services(**NOW)
     with stack.client(ada, services) as http, stack.client(ada, services) as elsewhere:
 
-        def check(version: dict[str, Any], saved: bool) -> None:
-            purge(services)
+        def prepared(name: str) -> dict[str, Any]:
+            version = condemned(http, name, b"hello", ("side.txt", b"beside"))
+            rest(stack)
+            return version
+
+        prepared("purged.txt")
+        of_purge = points_of(stack, services)
+        first = prepared("first.txt")
+        with noted() as of_taking:
+            assert take(elsewhere, first)
+        taken = [(first, True)]
+        for number, point in enumerate(of_purge):
+            version = prepared(f"purge{number}.txt")
+            _, saved = both(partial(purge, services), point, partial(take, elsewhere, version))
+            assert saved == (point == "purge.begin.before"), point
+            taken.append((version, saved))
+        for number, point in enumerate(of_taking):
+            version = prepared(f"taking{number}.txt")
+            saved, _ = both(partial(take, elsewhere, version), point, partial(purge, services))
+            assert saved == (number >= of_taking.index(DECISIVE[take])), point
+            taken.append((version, saved))
+
+        purge(services)
+        for version, saved in taken:
             found = row(stack, version)
             objects = [stack.own.objects.size(key) for key in keys(stack, version)]
             if saved:
@@ -76,18 +108,6 @@ def test_a_restore_or_a_hold_at_any_moment_of_a_purge_comes_before_or_after_it(
                 assert None not in objects
             else:
                 assert (found.phase, objects) == ("erased", [None, None])
-
-        for number, point in enumerate([*PURGE_POINTS, *DELETES]):
-            version = condemned(http, f"{number}.txt", b"hello", ("side.txt", b"beside"))
-            _, saved = both(partial(purge, services), point, partial(take, elsewhere, version))
-            assert saved == (point == "purge.begin.before")
-            check(version, saved)
-        for point in RESTORE_POINTS if take is restore else PLACING:
-            version = condemned(http, f"{point}.txt", b"hello", ("side.txt", b"beside"))
-            saved, _ = both(partial(take, elsewhere, version), point, partial(purge, services))
-            # Until then neither has anything of the version: a hold covers what was there once it is counted on it.
-            assert saved == (point not in ("assets.transition.before", *PLACING[:-1])), point
-            check(version, saved)
     assert disagreements(stack) == []
 
 
@@ -123,9 +143,11 @@ BESIDE: dict[str, tuple[Act, int]] = {
 }
 
 
-@pytest.mark.parametrize(
-    ("stack", "what"), [*((SQLITE, what) for what in BESIDE), (SQL, "upload"), (SQL, "add files")], indirect=["stack"]
-)
+KNOWN = {"archive": "assets.transition.before", "add files": "commit.publish.before", "upload": "commit.publish.before"}
+
+
+@pytest.mark.parametrize("stack", [SQLITE, SQL], indirect=True)
+@pytest.mark.parametrize("what", BESIDE)
 def test_what_is_done_to_the_asset_beside_a_purge_is_done_as_ever(stack: Stack, what: str, both: Both) -> None:
     act, answer = BESIDE[what]
     ada, services = stack.user("ada"), stack.services(**NOW)
@@ -133,45 +155,33 @@ def test_what_is_done_to_the_asset_beside_a_purge_is_done_as_ever(stack: Stack, 
 
         def prepared(name: str) -> tuple[dict[str, Any], dict[str, Any]]:
             old = condemned(http, name, b"first", ("side.txt", b"beside"))
-            return old, upload(http, name, b"second")
+            new = upload(http, name, b"second")
+            rest(stack)
+            return old, new
 
-        def check(old: dict[str, Any], new: dict[str, Any], point: str) -> None:
-            purge(services)
+        pairs = [prepared("points.txt")]
+        with noted() as of_act:
+            assert act(elsewhere, *pairs[0]) == answer
+        assert answer == 409 or KNOWN[what] in of_act
+        of_purge = points_of(stack, services)
+        for number, point in enumerate(of_purge):
+            pairs.append(prepared(f"purge{number}.txt"))
+            _, told = both(partial(purge, services), point, partial(act, elsewhere, *pairs[-1]))
+            assert told == answer, point
+        for number, point in enumerate(of_act):
+            pairs.append(prepared(f"act{number}.txt"))
+            told, _ = both(partial(act, elsewhere, *pairs[-1]), point, partial(purge, services))
+            assert told == answer, point
+
+        purge(services)
+        for old, new in pairs:
             found = row(stack, old)
-            assert (found.phase, [stack.own.objects.size(key) for key in keys(stack, old)]) == ("erased", [None, None]), point
+            assert (found.phase, [stack.own.objects.size(key) for key in keys(stack, old)]) == ("erased", [None, None]), old
             if act is _archive:
-                assert row(stack, new).status == "archived", point
+                assert row(stack, new).status == "archived", new
             else:
                 there = http.get(f"/content/{new['asset_path']}", params={"version_id": new["version_id"]})
-                assert there.content == b"second", point
+                assert there.content == b"second", new
             if act is _upload:
-                assert http.get(f"/content/{old['asset_path']}").content == b"first", point
-
-        pair = prepared("points.txt")
-        with noted() as its_points:
-            assert act(elsewhere, *pair) == answer
-        for number, point in enumerate([*PURGE_POINTS, *DELETES]):
-            pair = prepared(f"purge{number}.txt")
-            _, told = both(partial(purge, services), point, partial(act, elsewhere, *pair))
-            assert told == answer, point
-            check(*pair, point)
-        for number, point in enumerate(its_points):
-            pair = prepared(f"act{number}.txt")
-            told, _ = both(partial(act, elsewhere, *pair), point, partial(purge, services))
-            assert told == answer, point
-            check(*pair, point)
+                assert http.get(f"/content/{old['asset_path']}").content == b"first", old
     assert disagreements(stack) == []
-
-
-@contextmanager
-def noted() -> Iterator[list[str]]:
-    """The fail points that anybody comes by, each once."""
-    seen: dict[str, None] = {}
-    for name in failpoints.names():
-        failpoints.arm(name, lambda name=name: seen.setdefault(name))  # type: ignore[misc]
-    came: list[str] = []
-    try:
-        yield came
-    finally:
-        failpoints.disarm()
-        came += seen

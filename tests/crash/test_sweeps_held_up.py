@@ -9,19 +9,16 @@ from functools import partial
 from typing import Any
 
 import pytest
-from sqlalchemy import func, make_url, select
+from sqlalchemy import make_url
 from tests.crash.dying import Say, live
 from tests.crash.line import line
-from tests.crash.pausing import pause_at
+from tests.crash.pausing import pause_at, rest
 from tests.crash.sweeps import BATCH, WORKS, Work, check, few_at_once, newest_run, prepared, run_out
 from tests.stacks import SQL, SQLITE, Stack
-from tests.waiting import until
 
 from holdfast import failpoints
 from holdfast.assets.verify import verify
 from holdfast.background import settle
-from holdfast.database import tables as t
-from holdfast.database.types import db_now
 from holdfast.disagreement import Disagreement
 from holdfast.errors import Unavailable
 from holdfast.lifecycle.lease import TakenOver
@@ -99,7 +96,7 @@ def test_a_run_whose_process_died_can_be_undone_although_none_follows(stack: Sta
     [work] = [work for work in WORKS if work.name == "destroy"]
     stage = prepared(stack, "ada")
     asked = work.ready(stack, stage)
-    until(lambda: at_rest(stack))
+    rest(stack)  # a thread that writes during a fork would hold SQLite's lock in the child for ever
     dying = live(partial(_act, stack, work, asked), ("sweep.batch.before", 2))
     assert dying.died
     run = newest_run(stack)
@@ -114,12 +111,6 @@ def test_a_run_whose_process_died_can_be_undone_although_none_follows(stack: Sta
         assert http.post(f"/runs/{run}/undo").status_code < 300
         settle(stack.own)
         assert http.get(f"/runs/{run}").json()["undone"] == BATCH
-
-
-def at_rest(stack: Stack) -> bool:
-    """Whether nobody holds a lease any more. A thread that writes during a fork would hold SQLite's lock in the child for ever."""
-    with stack.database.read() as connection:
-        return not connection.scalar(select(func.count()).where(t.leases.c.expires_at > db_now()))
 
 
 def _act(stack: Stack, work: Work, asked: Any, _say: Say) -> None:
