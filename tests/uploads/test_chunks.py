@@ -13,9 +13,10 @@ from sqlalchemy import Connection, select, update
 
 from holdfast.background import settle
 from holdfast.database import tables as t
-from holdfast.uploads import chunks, cutting
+from holdfast.uploads import chunks, completing, cutting
 from tests.asgi import Http
 from tests.stacks import SQL, SQLITE, WITH_MYSQL, Stack
+from tests.uploads import speaking as tus
 
 CHUNK = 64 * 1024
 
@@ -29,7 +30,7 @@ def begin(http: Http) -> tuple[str, int]:
     assert reply.status_code == 200, reply.text
     body = reply.json()
     assert body["success"] is True
-    assert set(body["data"]) == {"upload_id", "chunk_size", "max_chunks"}
+    assert set(body["data"]) == set(chunks.BEGUN_EXAMPLE)
     assert body["data"]["max_chunks"] == cutting.most_chunks(body["data"]["chunk_size"]) >= 10_000
     return body["data"]["upload_id"], body["data"]["chunk_size"]
 
@@ -95,6 +96,45 @@ def left_over(stack: Stack) -> list[str]:
     with stack.database.read() as connection:
         known = set(connection.scalars(select(t.files.c.object_key)))
     return [*(key for key in stack.own.objects.keys("") if key not in known), *stack.unfinished()]
+
+
+@pytest.mark.parametrize("stack", [SQLITE], indirect=True)
+def test_the_limits_are_announced_and_hold(stack: Stack) -> None:
+    ada = stack.user("ada", max_file_bytes=CHUNK + 5)
+    with stack.client(ada, stack.services(upload_chunk=CHUNK)) as http:
+        limits = http.post("/api/v1/file/upload/init/").json()["data"]
+        upload_id = limits["upload_id"]
+        assert (limits["chunk_size"], limits["max_size"]) == (CHUNK, CHUNK + 5)
+        assert send(http, upload_id, limits["max_chunks"], b"x").status_code == 422
+        assert send(http, upload_id, 0, data(limits["chunk_size"] + 1)).status_code in (413, 422)
+        assert send(http, upload_id, 0, data(limits["chunk_size"])).status_code == 200
+        assert send(http, upload_id, 1, b"123456").status_code == 200
+        assert complete(http, upload_id, 2, limits["max_size"] + 1).status_code == 413
+        assert send(http, upload_id, 1, b"12345").status_code == 200
+        assert complete(http, upload_id, 2, limits["max_size"]).status_code == 200
+        parts = {
+            "upload_id": http.post("/api/v1/file/upload/init/").json()["data"]["upload_id"],
+            "part_size": limits["min_part_size"],
+        }
+        one = {"number": 1, "size": 1, "sha256": "0" * 64}
+        for wrong in (
+            {**parts, "part_size": limits["min_part_size"] - 1, "parts": [one]},
+            {**parts, "part_size": limits["max_part_size"] + 1, "parts": [one]},
+            {**parts, "parts": [{**one, "number": limits["max_parts"] + 1}]},
+        ):
+            assert http.post("/api/v1/file/upload/parts", json=wrong).status_code == 422
+
+
+@pytest.mark.parametrize("stack", [SQLITE], indirect=True)
+def test_the_job_that_finishes_an_upload_says_whose_it_is(stack: Stack) -> None:
+    ada = stack.user("ada")
+    shared = stack.user("bob", "upload,list", of=ada)
+    with stack.client(shared) as http:
+        upload(http, b"in chunks", "a.bin")
+        tus.send(http, tus.create(http, 6, name="b.bin"), b"by tus")
+    with stack.database.read() as connection:
+        found = connection.execute(select(t.jobs.c.workspace_id, t.jobs.c.user_id).where(t.jobs.c.kind == completing.KIND)).all()
+    assert [tuple(row) for row in found] == [(ada.workspace_id, shared.account.user_id)] * 2
 
 
 @pytest.mark.parametrize("stack", [SQLITE, SQL], indirect=True)

@@ -15,7 +15,7 @@ from holdfast.errors import Invalid, TooLarge
 from holdfast.identity import passwords
 from holdfast.media import kind
 from holdfast.storage.objects.parts import MAX_PARTS, MIN_PART
-from holdfast.uploads import chunks, cutting, direct, outcome, records, sessions
+from holdfast.uploads import chunks, direct, outcome, records, sessions
 from holdfast.web import body, envelope
 from holdfast.web.auth import claims
 from holdfast.web.described import BINARY, problems_of
@@ -32,6 +32,8 @@ _COMPLETE = {
     "appointment_id", "user_id", "sha256", "archive_ttl", "destroy_ttl", "labels", "if_none_match", "listed",
 }  # fmt: skip
 _MAX_DETAIL = 16_384
+_AROUND = 1 << 20
+"""Bytes of a form around its chunk: more than any that is meant well needs."""
 
 
 def _form(required: list[str], properties: dict[str, Any]) -> dict[str, Any]:
@@ -59,17 +61,13 @@ def _required(found: dict[str, str], name: str) -> str:
     "/api/v1/file/upload/init/",
     operation_id="file_upload_init",
     summary="Begin an upload in chunks",
-    responses={
-        **envelope.shows({"upload_id": records.EXAMPLE["upload_id"], "chunk_size": 786432, "max_chunks": 70000}),
-        **problems_of(413, 429, 503),
-    },
+    description="What comes back are the limits: every chunk but the last has `chunk_size` bytes, and there are at most "
+    "`max_chunks`; every part that goes straight to the store but the last has the same size, from `min_part_size` to "
+    "`max_part_size` bytes, and there are at most `max_parts`; the file has at most `max_size` bytes.",
+    responses={**envelope.shows(chunks.BEGUN_EXAMPLE), **problems_of(413, 429, 503)},
 )
 async def init(request: Request) -> Response:
-    who, state = claims(request), request.app.state
-    size = state.services.settings.upload_chunk
-    opening = sessions.Opening(sessions.CHUNKS, chunk_size=size)
-    opened = await state.threads.run(sessions.open_session, state.services, who, opening)
-    data = {"upload_id": opened.upload_id, "chunk_size": size, "max_chunks": cutting.most_chunks(size)}
+    data = await request.app.state.threads.run(chunks.begin, request.app.state.services, claims(request))
     return envelope.success(data, "The upload has begun.")
 
 
@@ -92,7 +90,7 @@ async def chunk(request: Request) -> Response:
     most = state.services.settings.upload_chunk
     found: dict[str, str] = {}
     taken: bytearray | None = None
-    async for part in Multipart(request, Limits(files=1, fields=4)):
+    async for part in Multipart(request, Limits(files=1, fields=4, body=most + _AROUND)):
         if part.filename is None:
             if part.name not in {"upload_id", "chunk_index", "chunk_size", "chunk_sha256"}:
                 raise Invalid(f"There is no field {part.name[:100]!r}.", slug="unknown-field")

@@ -6,7 +6,7 @@ again and breaks off harms none. Chunks that are not enough for a part are piece
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
@@ -18,8 +18,9 @@ from holdfast.database.tables import upload_parts, upload_pieces
 from holdfast.database.tables import upload_sessions as s
 from holdfast.errors import Conflict, Invalid, TooLarge
 from holdfast.failpoints import hit
-from holdfast.identity.access import Claims
+from holdfast.identity.access import Claims, authorise
 from holdfast.storage.objects import AssemblyMissing, Part
+from holdfast.storage.objects.parts import MAX_PARTS, MIN_PART
 from holdfast.storage.objects.writing import write_part
 from holdfast.uploads import assembly, completing, cutting, direct, finishing, pieces, sessions
 
@@ -28,6 +29,16 @@ if TYPE_CHECKING:
 
 SHOWN = 100
 """Numbers of chunks in a message."""
+BEGUN_EXAMPLE: Mapping[str, Any] = {
+    "upload_id": "0f8fad5bd9cb469fa16570867728950e",
+    "chunk_size": 786432,
+    "max_chunks": 70000,
+    "min_part_size": MIN_PART,
+    "max_part_size": direct.MAX_PART,
+    "max_parts": MAX_PARTS,
+    "max_size": 5 << 40,
+}
+"""What ``begin`` returns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +49,24 @@ class Chunk:
     size: int
     sha256: str
     joined: bool
+
+
+def begin(services: Services, claims: Claims) -> dict[str, Any]:
+    """Opens a session, and returns what its client has to know: its id, and the limits, in bytes, of chunks, of parts that go
+    straight to the store, and of the whole file. Blocks. Raises as ``sessions.open_session`` does."""
+    size = services.settings.upload_chunk
+    opened = sessions.open_session(services, claims, sessions.Opening(sessions.CHUNKS, chunk_size=size))
+    with services.database.read() as connection:
+        most = authorise(connection, claims, "upload").largest_file(services.settings.max_file_bytes)
+    return {
+        "upload_id": opened.upload_id,
+        "chunk_size": size,
+        "max_chunks": cutting.most_chunks(size),
+        "min_part_size": MIN_PART,
+        "max_part_size": direct.MAX_PART,
+        "max_parts": MAX_PARTS,
+        "max_size": most,
+    }
 
 
 def receive(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, select, update
 
 from holdfast.database.tables import upload_sessions as s
 from holdfast.failpoints import hit
@@ -42,5 +42,7 @@ def mark(connection: Connection, upload_id: str, epoch: int) -> bool:
 
 
 def request(connection: Connection, upload_id: str) -> None:
-    """In the transaction that marks it: the job that finishes it should nobody else."""
-    queue.enqueue(connection, KIND, {"upload_id": upload_id}, delay=LATER)
+    """In the transaction that marks it: the job that finishes it should nobody else. It says whose upload it is, for whoever reads
+    of jobs that were given up."""
+    owner = connection.execute(select(s.c.workspace_id, s.c.user_id).where(s.c.upload_id == upload_id)).one()
+    queue.enqueue(connection, KIND, {"upload_id": upload_id}, workspace_id=owner.workspace_id, user_id=owner.user_id, delay=LATER)
