@@ -58,7 +58,6 @@ def names(person: Person) -> list[str]:
     return sorted(version["primary_filename"] for version in there(person))
 
 
-@everywhere
 def test_many_files_become_versions_and_are_downloaded_by_links(alone: Person, tmp_path: Path) -> None:
     files = [file(tmp_path, f"file {number}.txt", b"%d" % number) for number in range(8)]
     alone.choose(*files, file(tmp_path, "empty.txt", b""))

@@ -21,7 +21,7 @@ from holdfast.uploads import direct, ending
 from tests.asgi import Http
 from tests.behaviour.test_quarantine import scanning
 from tests.servers.clamd import MALWARE, Clamd
-from tests.stacks import ROLES, SQL, SQLITE, Stack
+from tests.stacks import ROLES, SQL, SQLITE, WITH_LAKEFS, Stack
 from tests.uploads.test_chunks import begin, complete, content_of, left_over, send
 
 PART = 5 << 20
@@ -91,7 +91,7 @@ def test_links_are_asked_for_several_at_a_time_from_the_first_on(stack: Stack, h
             assert list(clients.map(first, range(1, 9))) == [200] * 8
 
 
-@pytest.mark.parametrize("stack", [SQL, ROLES], indirect=True)
+@pytest.mark.parametrize("stack", [SQL, *WITH_LAKEFS, ROLES], indirect=True)
 @pytest.mark.parametrize("promise", [False, True])
 def test_parts_become_a_version(stack: Stack, http: Http, upload: str, promise: bool) -> None:
     expected = sha256(CONTENT).hexdigest()

@@ -31,10 +31,10 @@ def served(app: ASGIApp) -> Iterator[tuple[str, int]]:
         assert not thread.is_alive()
 
 
-def said(address: tuple[str, int], *pieces: bytes, end: bool = False) -> bytes:
-    """What the server answers to these bytes, until it closes or says nothing more for a few seconds; ``end``: we hang up, unless
-    the server, which need not read to the end what it refuses, has hung up before."""
-    with socket.create_connection(address, timeout=3) as connection:
+def said(address: tuple[str, int], *pieces: bytes, end: bool = False, patience: float = 3) -> bytes:
+    """What the server answers to these bytes, until it closes or says nothing more for ``patience`` seconds; ``end``: we hang up,
+    unless the server, which need not read to the end what it refuses, has hung up before."""
+    with socket.create_connection(address, timeout=patience) as connection:
         with suppress(OSError):
             for piece in pieces:
                 connection.sendall(piece)
