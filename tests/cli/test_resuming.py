@@ -15,7 +15,7 @@ from tests.cli.program import HOLDFAST, Program
 from tests.cli.proxy import Proxy
 from tests.security.tenants import PASSWORD, set_password
 from tests.stacks import SQLITE, Stack
-from tests.uploads.killing import killed
+from tests.uploads.killing import at_random, killed
 from tests.waiting import until
 
 CHUNK = 768 * 1024
@@ -146,7 +146,7 @@ def test_several_files_and_what_is_said_of_them(far: Program) -> None:
 def test_an_upload_goes_on_when_the_server_is_killed(stack: Stack, tmp_path: Path) -> None:
     ada = stack.user("ada")
     set_password(stack, ada)
-    with killed(stack, SIZE, times=2, seed=1) as server:
+    with killed(stack, at_random(SIZE, 2, "the command line")) as server:
         program = at_home(tmp_path / "ada", HOLDFAST_URL=server.address, HOLDFAST_PASSWORD=PASSWORD)
         program("login", "ada")
         (program.cwd / "large.bin").write_bytes(CONTENT)

@@ -12,13 +12,13 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 
 from sqlalchemy import func, select, update
 
 from holdfast.database import tables as t
 from holdfast.database.types import db_later
 from tests.servers.process import answers, free_ports
-from tests.servers.seaweedfs import SeaweedFS
 from tests.stacks import Stack
 
 PROGRAM = Path(sys.executable).with_name("holdfast")
@@ -54,14 +54,21 @@ class Served:
             connection.execute(update(t.jobs).where(t.jobs.c.state == "running").values(lease_until=db_later(-1)))
 
 
-class Killed(Served):
-    """``kills``: how often it died so far; ``store_kills``: how often its store did."""
+class Mortal(Protocol):
+    """What dies beside the server."""
 
-    def __init__(self, stack: Stack, moments: Sequence[int], store: SeaweedFS | None = None) -> None:
-        """``moments``: after how many bytes of all sessions it dies, rising; every third time it is the ``store``, if given."""
+    def die(self) -> None:
+        """Is killed with SIGKILL, and started again."""
+
+
+class Killed(Served):
+    """``kills``: how often it died so far; ``other_kills``: how often the other one did."""
+
+    def __init__(self, stack: Stack, moments: Sequence[int], other: Mortal | None = None, every: int = 3) -> None:
+        """``moments``: after how many bytes of all sessions it dies, rising; one in ``every`` is for the ``other``, if given."""
         super().__init__(stack)
-        self.kills = self.store_kills = 0
-        self._store = store
+        self.kills = self.other_kills = 0
+        self._other, self._every = other, every
         self._moments = list(moments)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run)
@@ -74,9 +81,9 @@ class Killed(Served):
                 self._die()
 
     def _die(self) -> None:
-        if self._store and (self.kills + self.store_kills) % 3 == 2:
-            self._store.die()
-            self.store_kills += 1
+        if self._other and (self.kills + self.other_kills) % self._every == self._every - 1:
+            self._other.die()
+            self.other_kills += 1
             return
         self.kill()
         self.kills += 1
@@ -107,11 +114,16 @@ def served(stack: Stack) -> Iterator[Served]:
         server.kill()
 
 
-@contextmanager
-def killed(stack: Stack, size: int, times: int, seed: int, store: SeaweedFS | None = None) -> Iterator[Killed]:
-    """A server that dies so often while ``size`` bytes come, at random moments."""
+def at_random(size: int, times: int, seed: str, until: float = 0.9) -> list[int]:
+    """So many moments while the first ``until`` of ``size`` bytes come."""
     chance = random.Random(seed)
-    server = Killed(stack, sorted(chance.randrange(1, size * 9 // 10) for _ in range(times)), store)
+    return sorted(chance.randrange(1, int(size * until)) for _ in range(times))
+
+
+@contextmanager
+def killed(stack: Stack, moments: Sequence[int], other: Mortal | None = None, every: int = 3) -> Iterator[Killed]:
+    """A server that dies at these moments, or the ``other`` does (``Killed``)."""
+    server = Killed(stack, moments, other, every)
     try:
         yield server
     finally:

@@ -18,7 +18,7 @@ from tests.servers.process import passing_folder
 from tests.servers.required import running
 from tests.servers.seaweedfs import SeaweedFS
 from tests.stacks import SQL, SQLITE, Stack, User, made
-from tests.uploads.killing import killed
+from tests.uploads.killing import at_random, killed
 from tests.uploads.speaking import BYTES, VERSION, data, metadata, path_of
 
 COUNT = int(os.environ.get("HOLDFAST_TEST_UPLOADS", "100"))
@@ -97,7 +97,7 @@ def test_deaths_at_random_moments_cost_a_chunk_each_and_make_no_file_wrong(
         uploads = [contents(number) for number in range(COUNT)]
         total = sum(len(content) for content, _ in uploads)
         store = request.getfixturevalue("mortal") if name == SQL else None
-        with killed(stack, total, max(3, COUNT // AT_ONCE), seed=4, store=store) as server:
+        with killed(stack, at_random(total, max(3, COUNT // AT_ONCE), name), store) as server:
             ada = stack.user("ada")
             numbers = itertools.count()
 
@@ -121,7 +121,7 @@ def test_deaths_at_random_moments_cost_a_chunk_each_and_make_no_file_wrong(
         assert met, "deaths met uploads"
         again = sum(one.again for one in told)
         tell(
-            f"{stack.name}: {COUNT} uploads, {server.kills} deaths of the server and {server.store_kills} of the store, which met "
+            f"{stack.name}: {COUNT} uploads, {server.kills} deaths of the server and {server.other_kills} of the store, which met "
             f"{len(met)} uploads {sum(one.interruptions for one in met)} times: {again} of {total} bytes sent again, at most a "
             f"chunk each time; 0 wrong files"
         )
