@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
+import re
 import signal
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -140,6 +143,18 @@ def test_several_files_and_what_is_said_of_them(far: Program) -> None:
     first, second = far.json("upload", "a/small.txt", "b/small.txt")
     assert [one["version_id"] for one in far.json("versions", "text/txt/small")][:2] == [second["version_id"], first["version_id"]]
     check(far, CONTENT[:-1], versions=5)
+
+
+def test_each_of_several_files_has_a_bar_and_all_have_one(far: Program, proxy: Proxy) -> None:
+    (far.cwd / "other.bin").write_bytes(CONTENT[::-1])
+    proxy.pace = 0.3  # for each answer: it takes longer than the second after which bars appear
+    terminal = replace(far, environment={**far.environment, "FORCE_COLOR": "1", "TERM": "xterm", "COLUMNS": "120"})
+    ended = terminal("upload", "large.bin", "other.bin", "-o", "json")
+    assert [asset["size"] for asset in json.loads(ended.stdout)] == [SIZE, SIZE]
+    bars = [re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", line).strip() for line in ended.stderr.splitlines()]
+    at_once = [{line.split()[0] for line in bars[at : at + 3] if line} for at in range(len(bars) - 2)]
+    assert {"all", "large.bin", "other.bin"} in at_once, "one below the other"
+    assert any(line.startswith("all files") and f"/{2 * SIZE / 2**20:.1f} MiB" in line for line in bars)
 
 
 @pytest.mark.parametrize("stack", [SQLITE], indirect=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from enum import Enum, auto
@@ -88,7 +89,9 @@ class Bars:
             counting = (DownloadColumn(binary_units=True), TransferSpeedColumn())
         console = Console(stderr=True)
         columns = (TextColumn("{task.description}"), BarColumn(), *counting, TimeRemainingColumn())
-        progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+        # What comes on standard output Rich would print above the bars, on standard error: good only where both are one terminal.
+        together = sys.stdout.isatty()
+        progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal, redirect_stdout=together)
         progress.start()
         return progress
 
