@@ -70,11 +70,11 @@ def _finished(services: Services, session: Row[Any], keeping: Keeping) -> Proble
         _finish(services, session, keeping)
     except Unavailable:
         raise
-    except Problem as problem:
-        return problem
     except (AssemblyMissing, ObjectExists, ObjectMissing):
         log.exception("the store lost bytes of the upload %s, or has others", session.upload_id)
         return pieces.Damaged()
+    except Problem as problem:
+        return problem
     return None
 
 

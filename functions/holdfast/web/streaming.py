@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Generator, Iterator, Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from holdfast.errors import BytesMissing
-from holdfast.storage.objects.port import ObjectMissing
 from holdfast.web.hop import Threads
 
 if TYPE_CHECKING:
     from holdfast.storage.objects.port import Objects
-
-log = logging.getLogger(__name__)
-
-_MISSING = "The store has no bytes of this file. Nothing was changed; `holdfast verify` names every such file to who runs this."
 
 
 class CutShort(Exception):
@@ -37,14 +30,10 @@ class Body:
 
     @classmethod
     async def open(cls, objects: Objects, key: str, start: int, length: int, threads: Threads) -> Body:
-        """Raises BytesMissing, and what else ``objects.read`` raises."""
+        """Raises what ``objects.read`` raises."""
 
         def first() -> tuple[Iterator[bytes], bytes]:
-            try:
-                chunks = objects.read(key, start, length)
-            except ObjectMissing as error:
-                log.exception("no bytes under %s", key)
-                raise BytesMissing(_MISSING) from error
+            chunks = objects.read(key, start, length)
             return chunks, _take(chunks, length)
 
         return cls(*await threads.run(first), length, threads)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from holdfast.errors import Unavailable
+from holdfast.errors import BytesMissing, Unavailable
 from holdfast.storage.objects.assembly import Assembled, Held, Part, PartWriter, SignedPart
 
 CHUNK = 1 << 20
@@ -28,8 +28,12 @@ class StoreUnavailable(Unavailable):
         super().__init__(detail, retry_after=retry_after)
 
 
-class ObjectMissing(LookupError):
-    """There is no object under the key."""
+class ObjectMissing(BytesMissing):
+    """There is no object under the key, which is told to the log and to no client."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__("The store has no bytes of this file. `holdfast verify` names all such files to who runs Holdfast.")
+        self.add_note(key)
 
 
 class ObjectExists(Exception):
