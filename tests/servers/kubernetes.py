@@ -95,7 +95,10 @@ class Kubernetes:
     def add_node(self) -> None:
         """From now on pods run, in half a minute. A cluster that was named has its nodes."""
         if tool := self._tool():
-            self._up(tool)
+            try:
+                self._up(tool)
+            except ServerFailedError:  # a busy machine may take longer than the tool waits
+                self._up(tool)
             if SHARES.exists():
                 SHARES.write_text("8192")
                 weights.balance(TOOL)
