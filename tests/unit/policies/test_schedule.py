@@ -135,7 +135,7 @@ def test_how_late_a_missed_run_may_start(every: str, seconds: int) -> None:
     assert starting_deadline(EVERY[every], A_DAY) == seconds
 
 
-@pytest.mark.parametrize("every", EVERY.keys() - {"two minutes a day"})
+@pytest.mark.parametrize("every", [every for every in EVERY if every != "two minutes a day"])
 def test_kubernetes_never_counts_more_than_a_hundred_missed_times(every: str) -> None:
     """As it counts them: how often the time from the first to the second fits into that from the first until now."""
     expression = EVERY[every]
