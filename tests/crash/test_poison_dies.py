@@ -4,6 +4,7 @@ published by whoever takes over."""
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from functools import partial
 
 import pytest
@@ -12,6 +13,7 @@ from tests.behaviour.erased import disagreements
 from tests.behaviour.test_poison import NAMES, a_table_that_takes_no_poison, assert_head_is_what_the_registry_says
 from tests.behaviour.unhashed import store
 from tests.crash.dying import Hit, Say, live
+from tests.crash.pairing import ALL
 from tests.stacks import SQL, SQLITE, STANDIN, Stack, User
 from tests.standin.faults import Answer
 
@@ -43,15 +45,27 @@ def test_a_committer_dies_while_it_ejects_what_lakefs_refuses(stack: Stack, at: 
 
 @pytest.mark.parametrize("at", [*EJECTING, *ONE_BY_ONE], ids=lambda at: f"{at[0]} {at[1]}")
 @pytest.mark.parametrize("stack", [SQLITE, SQL, STANDIN], indirect=True)
-def test_a_committer_dies_while_it_publishes_one_by_one(stack: Stack, at: Hit) -> None:
-    ada = stack.user("ada")
-    stored(stack, ada)
+def test_a_committer_dies_while_it_publishes_one_by_one(stack: Stack, at: Hit, tell: Callable[[str], None]) -> None:
+    """And where all pairs are asked for, the one that takes over dies at each point that it comes by, and a third takes over."""
     with a_table_that_takes_no_poison(stack):
-        assert live(partial(committed, stack, ada), at).died
-        taken_over(stack)
-    expected = ["publish-failed" if name == "poison.txt" else "published" for name in NAMES]
-    assert outcomes(stack, ada) == expected
-    assert_head_is_what_the_registry_says(stack, ada)
+        seconds = dies_and_is_taken_over(stack, stack.user("ada"), at)
+        for number, second in enumerate(seconds if ALL else ()):
+            dies_and_is_taken_over(stack, stack.user(f"ada{number}"), at, second)
+    if ALL:
+        tell(f"{stack.name}, {at[0]} {at[1]}: {len(seconds)} pairs (all)")
+
+
+def dies_and_is_taken_over(stack: Stack, user: User, at: Hit, second: Hit | None = None) -> list[Hit]:
+    """What the one that takes over first comes by."""
+    stored(stack, user)
+    assert live(partial(committed, stack, user), at).died
+    expire_leases(stack)
+    life = live(partial(committed, stack, user), second)
+    assert life.died == (second is not None)
+    taken_over(stack)
+    assert outcomes(stack, user) == ["publish-failed" if name == "poison.txt" else "published" for name in NAMES]
+    assert_head_is_what_the_registry_says(stack, user)
+    return life.hits
 
 
 def stored(stack: Stack, user: User) -> None:
@@ -69,11 +83,16 @@ def committed(stack: Stack, user: User, _say: Say) -> None:
 def taken_over(stack: Stack) -> None:
     """By another process, when the dead one's lease has run out."""
     for _ in range(2):
+        expire_leases(stack)
         with stack.database.engine.begin() as connection:
-            connection.execute(update(t.leases).values(expires_at=db_later(-1)))
             connection.execute(update(t.jobs).where(t.jobs.c.state == "pending").values(run_after=db_later(-1)))
         settle(stack.own)
     assert disagreements(stack) == []
+
+
+def expire_leases(stack: Stack) -> None:
+    with stack.database.engine.begin() as connection:
+        connection.execute(update(t.leases).values(expires_at=db_later(-1)))
 
 
 def outcomes(stack: Stack, user: User) -> list[str]:
