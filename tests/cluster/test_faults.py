@@ -121,6 +121,7 @@ def approved(world: World) -> None:
 def settled_approved(world: World) -> bool:
     waiting = [one.get("job") for one in world.status("enforced")["waiting"]]
     assert waiting == [job["metadata"]["name"] for job in world.jobs("enforced", "approved")]
+    assert len(world.jobs("enforced", "preview")) == 1  # which it starts when it comes, and not before the policies have settled
     return waiting != []
 
 
@@ -187,7 +188,7 @@ def nothing(_world: World) -> None:
 @pytest.mark.timeout(1500)
 @pytest.mark.parametrize(("before", "parts"), [(nothing, CHANGES), (guarded, APPROVAL)], ids=["changes", "an approval"])
 def test_a_death_after_any_write_changes_nothing_in_the_end(
-    served: Kubernetes, before: Callable[[World], None], parts: list[Part]
+    served: Kubernetes, before: Callable[[World], None], parts: list[Part], tell: Callable[[str], None]
 ) -> None:
     def told(die_after: int | None) -> tuple[dict[str, Any], list[int]]:
         world = World(served)
@@ -199,6 +200,7 @@ def test_a_death_after_any_write_changes_nothing_in_the_end(
 
     expected, counts = told(None)
     assert all(counts)
+    tell(f"operator: dies after each of {counts} writes")
     with ThreadPoolExecutor(STORIES) as side_by_side:
         ends = side_by_side.map(told, range(max(counts) + 1))
         for die_after, (end, _) in enumerate(ends):
