@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import http.client
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
+
+from tests.serving import serving
 
 CHUNK = 64 * 1024
 
@@ -91,11 +92,5 @@ class Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def between(upstream: str) -> Iterator[Proxy]:
-    with Proxy(upstream) as proxy:
-        thread = threading.Thread(target=proxy.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        try:
-            yield proxy
-        finally:
-            proxy.shutdown()
-            thread.join()
+    with serving(Proxy(upstream)) as proxy:
+        yield proxy

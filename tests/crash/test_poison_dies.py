@@ -14,6 +14,7 @@ from tests.behaviour.test_poison import NAMES, a_table_that_takes_no_poison, ass
 from tests.behaviour.unhashed import store
 from tests.crash.dying import Hit, Say, live
 from tests.crash.pairing import ALL
+from tests.crash.test_lost_leases import expire_leases
 from tests.stacks import SQL, SQLITE, STANDIN, Stack, User
 from tests.standin.faults import Answer
 
@@ -88,11 +89,6 @@ def taken_over(stack: Stack) -> None:
             connection.execute(update(t.jobs).where(t.jobs.c.state == "pending").values(run_after=db_later(-1)))
         settle(stack.own)
     assert disagreements(stack) == []
-
-
-def expire_leases(stack: Stack) -> None:
-    with stack.database.engine.begin() as connection:
-        connection.execute(update(t.leases).values(expires_at=db_later(-1)))
 
 
 def outcomes(stack: Stack, user: User) -> list[str]:

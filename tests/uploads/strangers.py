@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
 
+from tests.serving import serving
+
 BLOCK = 1 << 17
 
 
@@ -137,11 +139,5 @@ def _shut(one: socket.socket) -> None:
 
 @contextmanager
 def relayed(upstream: str, pace: float) -> Iterator[Relay]:
-    with Relay(upstream, pace) as relay:
-        thread = threading.Thread(target=relay.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        try:
-            yield relay
-        finally:
-            relay.shutdown()
-            thread.join()
+    with serving(Relay(upstream, pace)) as relay:
+        yield relay

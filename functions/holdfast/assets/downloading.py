@@ -14,12 +14,11 @@ from holdfast.assets import dates, reading
 from holdfast.assets.expiry import ranks
 from holdfast.assets.links import Target
 from holdfast.assets.metadata import describe
-from holdfast.audit.trail import entry, record
 from holdfast.database.portable import moment
 from holdfast.database.tables import workspaces
 from holdfast.errors import Forbidden, NotFound
 from holdfast.identity import access
-from holdfast.identity.access import Actor, Claims, authorise
+from holdfast.identity.access import Claims, authorise
 from holdfast.policies import inforce
 from holdfast.policies.due import Rule
 from holdfast.web.content import Content
@@ -111,7 +110,7 @@ def download(services: Services, claims: Claims, asset_path: str, version_id: st
     if version.file_count > 1:
         of_version = {"version": version.id, "primary_key": version.object_key}
         others = [(Target(*file[:4]), file[4]) for file in services.direct.all(_ASSOCIATED, of_version)]
-    _audit_read(services, actor, "download", version, version.primary_filename)
+    reading.audit_read(services, actor, "download", **_of(version), file=version.primary_filename)
     rules = inforce.shown_by(services.database)
     associated = [(file.filename, file.commit_id) for file, _ in others]
     metadata = describe(version, associated, actor.workspace, rules, _rank(services, version, rules))
@@ -148,7 +147,7 @@ def content(services: Services, claims: Claims, asset_path: str, version_id: str
         actor = authorise(connection, claims, "download")
         version = reading.find(connection, actor, asset_path, version_id)
         found = _content(services, connection, version, filename)
-    _audit_read(services, actor, "content", version, found.filename)
+    reading.audit_read(services, actor, "content", **_of(version), file=found.filename)
     return found
 
 
@@ -177,16 +176,5 @@ def _content(services: Services, connection: Connection, version: Row[Any], file
     )
 
 
-def _audit_read(services: Services, actor: Actor, operation: str, version: Found | Row[Any], filename: str) -> None:
-    if services.settings.audit_reads:
-        row = entry(
-            operation,
-            services.clock(),
-            workspace=actor.workspace,
-            username=actor.username,
-            issuer=actor.issuer,
-            asset_path=version.asset_path,
-            version_id=version.version_id,
-            file=filename,
-        )
-        services.database.write(lambda connection: record(connection, row))
+def _of(version: Found | Row[Any]) -> dict[str, str]:
+    return {"asset_path": version.asset_path, "version_id": version.version_id}

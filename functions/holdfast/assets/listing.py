@@ -17,7 +17,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, or_, select
 
 from holdfast.assets import labels
 from holdfast.assets.metadata import describe_all
-from holdfast.audit.trail import entry, record
+from holdfast.assets.reading import audit_read
 from holdfast.clock import isoformat
 from holdfast.database.tables import versions
 from holdfast.database.types import along
@@ -79,16 +79,7 @@ def list_assets(
             found = _expiring(connection, actor, filters, filters.expiring_before, after, limit)
         else:
             found = _page(connection, actor, filters, after, limit)
-    if services.settings.audit_reads:
-        row = entry(
-            "list",
-            services.clock(),
-            workspace=actor.workspace,
-            username=actor.username,
-            issuer=actor.issuer,
-            filters=_narrowing(filters),
-        )
-        services.database.write(lambda connection: record(connection, row))
+    audit_read(services, actor, "list", filters=_narrowing(filters))
     return found
 
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Row, case, select, true
 
 from holdfast.assets.names import parse_asset_path
+from holdfast.audit.trail import entry, record
 from holdfast.database.tables import assets, files, versions
 from holdfast.errors import NotFound, Problem
 from holdfast.identity.access import Actor
+
+if TYPE_CHECKING:
+    from holdfast.services import Services
 
 _VERSION_ID = re.compile("[0-9A-Za-z]{1,64}")
 
@@ -106,3 +110,17 @@ def versions_of(
     if not rows and before is None:
         raise NotFound("No version of the asset has such a file." if asset_id is not None else "There is no such asset.")
     return rows
+
+
+def audit_read(services: Services, actor: Actor, operation: str, **about: Any) -> None:
+    """Puts a read on the trail, where the setting says so, in a transaction of its own. ``about``: as ``trail.entry`` takes it."""
+    if services.settings.audit_reads:
+        row = entry(
+            operation,
+            services.clock(),
+            workspace=actor.workspace,
+            username=actor.username,
+            issuer=actor.issuer,
+            **about,
+        )
+        services.database.write(lambda connection: record(connection, row))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Connection, Row, select
 
 from holdfast.database.tables import policies
 from holdfast.lifecycle import runs
@@ -75,7 +75,7 @@ def standing(services: Services, policy: AssetPolicy) -> Standing:
             select(policies).where(p.namespace == policy.metadata.namespace, p.name == policy.metadata.name)
         ).first()
         newest = {action: run for action in Action if (run := runs.latest(connection, policy.key, action)) is not None}
-        ended = {action: run for action in Action if (run := runs.latest(connection, policy.key, action, ended=True)) is not None}
+        ended = {action: run for action, latest in newest.items() if (run := _ended(connection, latest)) is not None}
         rivals = {rule.key for rule in inforce.enforcing(connection)} - {policy.key}
         others = [one for run in runs.latest_of(connection, rivals) for one in _conflicts(run, policy.key)]
     known = Known(row, newest, ended, others, rivals)
@@ -206,3 +206,8 @@ def _run(row: Row[Any]) -> Run:
         seconds=round((row.finished_at - row.started_at).total_seconds(), 3),
         digest=row.digest,
     )
+
+
+def _ended(connection: Connection, latest: Row[Any]) -> Row[Any] | None:
+    """The newest run that has ended, of the policy and the action of the newest."""
+    return latest if latest.finished_at is not None else runs.latest(connection, latest.policy, Action(latest.action), ended=True)

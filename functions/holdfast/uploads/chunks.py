@@ -18,7 +18,7 @@ from holdfast.database.tables import upload_parts, upload_pieces
 from holdfast.database.tables import upload_sessions as s
 from holdfast.errors import Conflict, Invalid, TooLarge
 from holdfast.failpoints import hit
-from holdfast.identity.access import Claims, authorise
+from holdfast.identity.access import Claims
 from holdfast.storage.objects import AssemblyMissing, Part
 from holdfast.storage.objects.parts import MAX_PARTS, MIN_PART
 from holdfast.storage.objects.writing import write_part
@@ -55,9 +55,7 @@ def begin(services: Services, claims: Claims) -> dict[str, Any]:
     """Opens a session, and returns what its client has to know: its id, and the limits, in bytes, of chunks, of parts that go
     straight to the store, and of the whole file. Blocks. Raises as ``sessions.open_session`` does."""
     size = services.settings.upload_chunk
-    opened = sessions.open_session(services, claims, sessions.Opening(sessions.CHUNKS, chunk_size=size))
-    with services.database.read() as connection:
-        most = authorise(connection, claims, "upload").largest_file(services.settings.max_file_bytes)
+    opened, most = sessions.open_limited(services, claims, sessions.Opening(sessions.CHUNKS, chunk_size=size))
     return {
         "upload_id": opened.upload_id,
         "chunk_size": size,

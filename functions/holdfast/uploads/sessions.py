@@ -88,6 +88,11 @@ def sha256(given: str | None, field: str = "sha256") -> str | None:
 def open_session(services: Services, claims: Claims, opening: Opening) -> Row[Any]:
     """Opens a session and returns its row. Blocks. Raises Unauthenticated, Forbidden, TooLarge (above the largest file, or what the
     quota leaves), TooManyRequests (too many open ones), and as ``check_place`` does, unless it is a partial upload of tus."""
+    return open_limited(services, claims, opening)[0]
+
+
+def open_limited(services: Services, claims: Claims, opening: Opening) -> tuple[Row[Any], int]:
+    """As ``open_session``, and the most bytes that its file may have."""
     now = services.clock()
     upload_id = secrets.token_hex(16)
     partial = (opening.details or {}).get("concat") == PARTIAL
@@ -109,7 +114,7 @@ def open_session(services: Services, claims: Claims, opening: Opening) -> Row[An
         "expires_at": expiry(services, now),
     }
 
-    def act(connection: Connection) -> Row[Any]:
+    def act(connection: Connection) -> tuple[Row[Any], int]:
         actor = authorise(connection, claims, "upload")
         most = actor.largest_file(services.settings.max_file_bytes)
         if opening.length is not None and opening.length > most:
@@ -126,7 +131,7 @@ def open_session(services: Services, claims: Claims, opening: Opening) -> Row[An
                 retry_after=60,
             )
         connection.execute(insert(s).values({**row, "workspace_id": actor.workspace_id, "user_id": actor.user_id}))
-        return known(connection, upload_id)
+        return known(connection, upload_id), most
 
     hit("session.open.before")
     opened = services.database.write(act)
