@@ -18,7 +18,7 @@ class Proxy(ThreadingHTTPServer):
     """Each list holds what befalls the next requests of its kind; when it is empty they pass as they are.
 
     `uploads`: `"put off"` answers 503 and passes nothing on, `"lost"` passes the request on and ends the connection instead of
-    answering. `downloads`: the number of bytes after which the connection ends. `pace`: seconds between two chunks of an answer.
+    answering. `downloads`: the number of bytes after which the connection ends. `pace`: seconds before each chunk of an answer.
     `largest`: bytes of the largest request that passes, if there is one: as ingress-nginx does, it answers a larger one at once,
     with a page, and reads what still comes.
     """
@@ -73,9 +73,9 @@ class Handler(BaseHTTPRequestHandler):
         self.answer(response.status, dict(response.getheaders()))
         passed = 0
         while chunk := response.read(CHUNK if cut is None else min(CHUNK, cut - passed)):
+            time.sleep(self.server.pace)
             self.wfile.write(chunk)
             passed += len(chunk)
-            time.sleep(self.server.pace)
 
     def answer(self, status: int, headers: dict[str, str], body: bytes = b"") -> None:
         self.send_response_only(status)

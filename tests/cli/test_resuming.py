@@ -147,7 +147,7 @@ def test_several_files_and_what_is_said_of_them(far: Program) -> None:
 
 def test_each_of_several_files_has_a_bar_and_all_have_one(far: Program, proxy: Proxy) -> None:
     (far.cwd / "other.bin").write_bytes(CONTENT[::-1])
-    proxy.pace = 1  # second for each answer: both take several times the second after which bars appear, however busy the machine
+    proxy.pace = 0.5  # seconds before each answer: both take several times the second after which bars appear
     terminal = replace(far, environment={**far.environment, "FORCE_COLOR": "1", "TERM": "xterm", "COLUMNS": "120"})
     ended = terminal("upload", "large.bin", "other.bin", "-o", "json")
     assert [asset["size"] for asset in json.loads(ended.stdout)] == [SIZE, SIZE]
