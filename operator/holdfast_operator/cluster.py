@@ -146,9 +146,9 @@ class Cluster:
         meta = body["metadata"]
         return self._write("status", kind, "PUT", kind.url(meta["namespace"], meta["name"], "status"), body)
 
-    def merge(self, kind: Kind, namespace: str, name: str, patch: Body) -> Body:
-        """A JSON merge patch."""
-        return self._write("merge", kind, "PATCH", kind.url(namespace, name), patch, content="application/merge-patch+json")
+    def merge(self, kind: Kind, namespace: str, name: str, patch: Body, *, sub: str | None = None) -> Body:
+        """A JSON merge patch, of the subresource ``sub`` where one is given."""
+        return self._write("merge", kind, "PATCH", kind.url(namespace, name, sub), patch, content="application/merge-patch+json")
 
     def delete(self, kind: Kind, body: Mapping[str, Any]) -> None:
         """That very object, with what belongs to it. Nothing happens when it is gone already."""

@@ -161,6 +161,13 @@ def differs(wanted: Any, found: Any) -> bool:
     return bool(wanted != found)
 
 
+def begins_anew(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> bool:
+    """Whether ``wanted`` runs at times at which ``found`` would not have run. Kubernetes holds a schedule against the last run,
+    whatever the CronJob was in between, and would at once make up for the latest time that has passed since."""
+    new, old = wanted["spec"], found["spec"]
+    return not new["suspend"] and (bool(old.get("suspend")) or any(new[name] != old.get(name) for name in ("schedule", "timeZone")))
+
+
 def _owner(body: Mapping[str, Any]) -> dict[str, Any]:
     meta = body["metadata"]
     return {"apiVersion": API_VERSION, "kind": KIND, "name": meta["name"], "uid": meta["uid"], "controller": True}

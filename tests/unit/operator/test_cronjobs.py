@@ -7,6 +7,7 @@ from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
 
+import pytest
 import yaml
 from tests.unit.operator.policies import accepted, body, settings
 
@@ -54,6 +55,23 @@ def test_runs_neither_overlap_nor_pile_up_nor_last_for_ever() -> None:
     job = spec["jobTemplate"]["spec"]
     assert {"activeDeadlineSeconds", "ttlSecondsAfterFinished", "backoffLimit", "podFailurePolicy"} <= set(job)
     assert {"startingDeadlineSeconds", "successfulJobsHistoryLimit", "failedJobsHistoryLimit"} <= set(spec)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "anew"),
+    [
+        ({"suspend": True}, {"suspend": False}, True),
+        ({"suspend": True}, {"suspend": True, "schedule": "0 4 * * *"}, False),
+        ({"suspend": False}, {"suspend": True}, False),
+        ({"suspend": False}, {"suspend": False}, False),
+        ({"suspend": False}, {"suspend": False, "schedule": "0 4 * * *"}, True),
+        ({"suspend": False}, {"suspend": False, "timeZone": "Europe/Berlin"}, True),
+        ({"suspend": False}, {"suspend": False, "concurrencyPolicy": "Allow"}, False),
+    ],
+)
+def test_it_begins_anew_when_its_times_are_others(before: dict[str, Any], after: dict[str, Any], anew: bool) -> None:
+    spec = made()["spec"]
+    assert cronjobs.begins_anew({"spec": spec | after}, {"spec": spec | before}) is anew
 
 
 def test_a_run_that_was_missed_may_start_until_the_next_one_comes() -> None:

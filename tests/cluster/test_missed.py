@@ -1,0 +1,57 @@
+"""Which of a schedule's times Kubernetes makes up for: those at which a policy was to act, and no others."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from holdfast_operator.cluster import CRON_JOBS, Body
+from tests.cluster.world import World
+from tests.waiting import until
+
+HALF_A_DAY_AGO = datetime.now(UTC) - timedelta(hours=12)
+DAILY = f"{HALF_A_DAY_AGO.minute} {HALF_A_DAY_AGO.hour} * * *"
+"""Its last time, and its next, are half a day away."""
+SELDOM = f"0 3 1 {(HALF_A_DAY_AGO.month + 5) % 12 + 1} *"
+
+
+def cron_job(world: World, policy: str) -> Body:
+    return world.cron_jobs(policy)["archive"]
+
+
+def ran_long_ago(world: World, policy: str) -> None:
+    """Its CronJob ran for the last time two days ago."""
+    ran = (datetime.now(UTC) - timedelta(days=2)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    name = cron_job(world, policy)["metadata"]["name"]
+    world.cluster.merge(CRON_JOBS, world.namespace, name, {"status": {"lastScheduleTime": ran}}, sub="status")
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({"schedule": DAILY}, {"mode": "Enforce"}),
+        ({"schedule": DAILY, "mode": "Enforce", "suspend": True}, {"suspend": False}),
+        ({"schedule": SELDOM, "mode": "Enforce"}, {"schedule": DAILY}),
+    ],
+    ids=["Preview", "suspended", "another schedule"],
+)
+def test_what_came_while_a_policy_was_not_to_act_was_not_missed(
+    world: World, before: dict[str, Any], after: dict[str, Any]
+) -> None:
+    """Beside a policy that was to act, and whose run was missed: that one is made up for."""
+    world.policy("begins", destroy=None, **before)
+    world.policy("goes-on", destroy=None, mode="Enforce", schedule=DAILY)
+    with world.operator():
+        until(lambda: len(world.all(CRON_JOBS)) == 2)
+        ran_long_ago(world, "begins")
+        world.patch("begins", after)
+        until(lambda: cron_job(world, "begins")["spec"]["schedule"] == DAILY)
+        until(lambda: cron_job(world, "begins")["spec"]["suspend"] is False)
+        until(lambda: world.status("begins").get("nextRun"))
+        ran_long_ago(world, "goes-on")
+        until(lambda: world.jobs("goes-on", "schedule"))  # so Kubernetes has looked at the other one as well
+        assert world.jobs("begins", "schedule") == []
+        begun = datetime.fromisoformat(cron_job(world, "begins")["status"]["lastScheduleTime"])
+        assert begun < datetime.fromisoformat(world.status("begins")["nextRun"]) <= begun + timedelta(days=1)
