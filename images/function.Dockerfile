@@ -22,11 +22,14 @@ COPY --from=extras /extras.py ./
 RUN python -c 'from extras import EXTRAS; print(*(f"--extra={one}" for one in (*EXTRAS, "lambda")), sep="\n")' >options \
     && xargs /opt/uv/bin/uv export --quiet --frozen --no-dev --no-emit-project --no-header --no-annotate -o requirements.txt <options
 
+# FastAPI imports Pydantic's first version where it is there, to ask of each model whether it is one of its: 1.4 MiB of memory in every
+# function. lakeFS's client alone is made of it.
 FROM uv AS packages
 COPY --from=locked /build/requirements.txt ./
 RUN --mount=type=cache,target=/root/.cache/uv /opt/uv/bin/uv venv --quiet --no-project --python /usr/local/bin/python /opt/holdfast \
     && /opt/uv/bin/uv pip install --quiet --compile-bytecode --require-hashes --python /opt/holdfast -r requirements.txt \
-    && rm -f /opt/holdfast/.lock
+    && rm -f /opt/holdfast/.lock \
+    && { grep -q '^lakefs-sdk==' requirements.txt || rm -r /opt/holdfast/lib/python*/site-packages/pydantic/v1; }
 
 FROM uv AS program
 COPY functions/holdfast holdfast

@@ -80,6 +80,7 @@ def test_an_image_holds_its_function_and_no_client_of_others(built: Built) -> No
     names = {name for name, _ in installed(library)}
     assert {"fastapi", "mangum", "awslambdaric", "pymysql"} <= names
     assert names & {"boto3", "botocore", "lakefs-sdk", "qdrant-client", "sqlalchemy", "kopf", "kubernetes", "uv", "pip"} == set()
+    assert not (library / "pydantic" / "v1").exists()
 
 
 def not_compiled(library: Path, *packages: str) -> list[Path]:
