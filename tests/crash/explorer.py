@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, literal, select, update
 from tests.asgi import send
+from tests.crash.aging import end_back_off, expire_claims, expire_leases
 from tests.crash.dying import Hit, Life, Say, Survivor, live
 from tests.crash.scenarios import KEY, Caller, Scenario
 from tests.stacks import Stack, User, empty
@@ -250,8 +251,8 @@ class Explorer:
         settle(self._services)
         for _ in range(2):  # what is erased is erased again later
             with self._services.database.engine.begin() as connection:
-                put_off = connection.execute(update(t.jobs).where(t.jobs.c.state == "pending").values(run_after=db_later(-1)))
-            if not put_off.rowcount:
+                put_off = end_back_off(connection)
+            if not put_off:
                 break
             settle(self._services)
 
@@ -268,7 +269,7 @@ class Explorer:
             waited_for = (t.leases.c.expires_at > db_later(A_MINUTE), t.leases.c.name != purging.LEASE)
             long = connection.scalars(select(t.leases.c.name).where(*waited_for)).all()
             assert not long, f"leases that a dead process would hold for more than a minute: {', '.join(long)}"
-            connection.execute(update(t.leases).values(expires_at=db_later(-1)))
+            expire_leases(connection)
 
     def _age(self) -> None:
         """As if everybody had been dead for so long that leases, heartbeats and claims have run out."""
@@ -276,7 +277,7 @@ class Explorer:
         with self.stack.database.engine.begin() as connection:
             long_ago = db_later(-self._services.settings.intent_timeout_seconds - 1)
             connection.execute(update(t.intents).where(t.intents.c.state == "open").values(heartbeat_at=long_ago))
-            connection.execute(update(t.jobs).where(t.jobs.c.state == "running").values(lease_until=db_later(-1)))
+            expire_claims(connection)
             connection.execute(update(t.upload_sessions).where(t.upload_sessions.c.state == "open").values(expires_at=db_later(-1)))
 
     def _rows(self) -> Counter[tuple[str, str]]:

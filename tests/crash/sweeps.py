@@ -11,13 +11,13 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select, update
 from tests.behaviour.policies import GENEROUS
+from tests.crash.aging import expire_claims, expire_leases
 from tests.crash.explorer import Stage
 from tests.crash.scenarios import Act, Caller, Replies, Reply, Scenario
 from tests.stacks import Stack, User
 
 from holdfast.background import HANDLERS
 from holdfast.database import tables as t
-from holdfast.database.types import db_later
 from holdfast.jobs.worker import Worker
 from holdfast.lifecycle import undoing, upkeep
 from holdfast.lifecycle.own import sweep_own
@@ -79,8 +79,8 @@ def run_out(stack: Stack) -> None:
     """As if whoever is at work had not been heard of for too long."""
 
     def act(connection: Connection) -> None:
-        connection.execute(update(t.leases).values(expires_at=db_later(-1)))
-        connection.execute(update(t.jobs).where(t.jobs.c.state == "running").values(lease_until=db_later(-1)))
+        expire_leases(connection)
+        expire_claims(connection)
 
     stack.database.write(act)
 

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import select, update
 from tests.asgi import Http
 from tests.contract.faulty import Behaviour, FaultyStore, once
+from tests.crash.aging import end_back_off, expire_leases
 from tests.crash.impatience import impatient_services
 from tests.servers.process import free_ports
 from tests.stacks import SQL, STANDIN, Stack, User
@@ -46,12 +47,12 @@ def nothing_is_visible(stack: Stack, http: Http) -> None:
 def all_is_well(stack: Stack, http: Http) -> None:
     """After everything that was put off has had its time: one version, as it was sent, and nothing besides."""
     with stack.database.engine.begin() as connection:
-        connection.execute(update(t.leases).values(expires_at=db_later(-1)))
+        expire_leases(connection)
         connection.execute(update(t.intents).where(t.intents.c.state == "open").values(heartbeat_at=db_later(-1000)))
     for _ in range(2):
         settle(stack.own)
         with stack.database.engine.begin() as connection:
-            connection.execute(update(t.jobs).where(t.jobs.c.state == "pending").values(run_after=db_later(-1)))
+            end_back_off(connection)
     settle(stack.own)
     version = upload(http)
     assert version.status_code == 200, version.text
@@ -165,5 +166,5 @@ def test_a_version_store_that_fails_once(stack: Stack, call: str, fault: Fault) 
 
 def settle_at_once(stack: Stack) -> None:
     with stack.database.engine.begin() as connection:
-        connection.execute(update(t.leases).values(expires_at=db_later(-1)))
+        expire_leases(connection)
     settle(stack.own)

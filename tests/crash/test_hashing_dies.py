@@ -9,12 +9,12 @@ import pytest
 from sqlalchemy import select, update
 from tests.behaviour.erased import disagreements, keys
 from tests.behaviour.unhashed import hashes, jobs, publish
+from tests.crash.aging import end_back_off, expire_claims, expire_leases
 from tests.crash.dying import Say, live
 from tests.stacks import SQL, SQLITE, STANDIN, Stack
 
 from holdfast.background import settle
 from holdfast.database import tables as t
-from holdfast.database.types import db_later
 from holdfast.services import Services
 
 GOOD = [f"hash.{step}.{moment}" for step in ("read", "write") for moment in ("before", "after")]
@@ -34,9 +34,9 @@ def worked(stack: Stack, at: str | None) -> list[str]:
     life = live(work, (at, 1) if at else None)
     assert life.died == (at is not None)
     with stack.database.engine.begin() as connection:
-        connection.execute(update(t.leases).values(expires_at=db_later(-1)))
-        connection.execute(update(t.jobs).where(t.jobs.c.state == "running").values(lease_until=db_later(-1)))
-        connection.execute(update(t.jobs).where(t.jobs.c.state == "pending").values(run_after=db_later(-1)))
+        expire_leases(connection)
+        expire_claims(connection)
+        end_back_off(connection)
     return [name for name, _ in life.hits if name.startswith("hash.")]
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 import httpx
 import pytest
 from sqlalchemy import update
+from tests.crash.aging import expire_leases
 from tests.stacks import SQL, SQLITE, Stack
 
 from holdfast.database import tables as t
@@ -56,7 +57,7 @@ def serving(stack: Stack) -> Iterator[tuple[str, subprocess.Popen[str]]]:
 def let_time_pass(stack: Stack) -> None:
     """Leases are over, and what its server did not store will not come any more."""
     with stack.database.engine.begin() as connection:
-        connection.execute(update(t.leases).values(expires_at=db_later(-1)))
+        expire_leases(connection)
         connection.execute(update(t.intents).values(heartbeat_at=db_later(-60)))
 
 

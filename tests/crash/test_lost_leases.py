@@ -7,8 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select
 from tests.asgi import Http
+from tests.crash.aging import expire_leases
 from tests.crash.pausing import pause_at
 from tests.stacks import LAKEFS, SQL, SQLITE, STANDIN, Stack, User
 
@@ -16,7 +17,6 @@ from holdfast.assets.verify import verify
 from holdfast.background import settle
 from holdfast.database import leases
 from holdfast.database import tables as t
-from holdfast.database.types import db_later
 from holdfast.disagreement import Disagreement
 from holdfast.storage.versions.lakefs import LakeFSVersions
 
@@ -47,11 +47,6 @@ def upload(http: Http, name: str, content: bytes, *associated: tuple[str, bytes]
     return found
 
 
-def expire_leases(stack: Stack) -> None:
-    with stack.database.engine.begin() as connection:
-        connection.execute(update(t.leases).values(expires_at=db_later(-1)))
-
-
 @pytest.mark.parametrize(("stack", "point"), CASES, indirect=["stack"])
 def test_a_committer_that_lost_its_lease_goes_on(stack: Stack, point: str) -> None:
     ada = stack.user("ada")
@@ -61,11 +56,11 @@ def test_a_committer_that_lost_its_lease_goes_on(stack: Stack, point: str) -> No
         with stack.client(ada) as slow, pause_at(point) as pause:
             held_up = pool.submit(upload, slow, "note.txt", b"held up", ("side.txt", b"of held up"))
             pause.wait()
-            expire_leases(stack)
+            stack.database.write(expire_leases)
             settle(stack.own)  # a third process finishes, or begins, what was under way
-            expire_leases(stack)
+            stack.database.write(expire_leases)
             after = upload(other, "note.txt", b"after", ("more.txt", b"of after"))
-            expire_leases(stack)
+            stack.database.write(expire_leases)
             pause.let_go()
             first = held_up.result()
         # The slow one is at rest by now: what it did last is put back by the next commit.

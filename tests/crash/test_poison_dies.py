@@ -8,19 +8,18 @@ from collections.abc import Callable
 from functools import partial
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select
 from tests.behaviour.erased import disagreements
 from tests.behaviour.test_poison import NAMES, a_table_that_takes_no_poison, assert_head_is_what_the_registry_says
 from tests.behaviour.unhashed import store
+from tests.crash.aging import end_back_off, expire_leases
 from tests.crash.dying import Hit, Say, live
 from tests.crash.pairing import ALL
-from tests.crash.test_lost_leases import expire_leases
 from tests.stacks import SQL, SQLITE, STANDIN, Stack, User
 from tests.standin.faults import Answer
 
 from holdfast.background import settle
 from holdfast.database import tables as t
-from holdfast.database.types import db_later
 from holdfast.services import Services
 
 pytestmark = pytest.mark.usefixtures("frozen")
@@ -60,7 +59,7 @@ def dies_and_is_taken_over(stack: Stack, user: User, at: Hit, second: Hit | None
     """What the one that takes over first comes by."""
     stored(stack, user)
     assert live(partial(committed, stack, user), at).died
-    expire_leases(stack)
+    stack.database.write(expire_leases)
     life = live(partial(committed, stack, user), second)
     assert life.died == (second is not None)
     taken_over(stack)
@@ -84,9 +83,9 @@ def committed(stack: Stack, user: User, _say: Say) -> None:
 def taken_over(stack: Stack) -> None:
     """By another process, when the dead one's lease has run out."""
     for _ in range(2):
-        expire_leases(stack)
+        stack.database.write(expire_leases)
         with stack.database.engine.begin() as connection:
-            connection.execute(update(t.jobs).where(t.jobs.c.state == "pending").values(run_after=db_later(-1)))
+            end_back_off(connection)
         settle(stack.own)
     assert disagreements(stack) == []
 

@@ -8,9 +8,10 @@ from functools import partial
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select
 from tests.behaviour.erased import disagreements
 from tests.behaviour.unhashed import store
+from tests.crash.aging import end_back_off, expire_claims, expire_leases
 from tests.crash.dying import Say, live
 from tests.crash.explorer import Explorer
 from tests.crash.scenarios import Caller, Replies, Reply, Scenario
@@ -21,7 +22,6 @@ from tests.stacks import SQL, SQLITE, STANDIN, Stack
 from holdfast.assets import quarantine
 from holdfast.background import settle
 from holdfast.database import tables as t
-from holdfast.database.types import db_later
 from holdfast.errors import Conflict
 from holdfast.scanning.port import Result, Verdict
 from holdfast.services import Services
@@ -95,9 +95,9 @@ def decided(stack: Stack, decide: Any, upload_id: str, _say: Say) -> None:
 def age(stack: Stack) -> None:
     """As if everybody had been dead for a while."""
     with stack.database.engine.begin() as connection:
-        connection.execute(update(t.leases).values(expires_at=db_later(-1)))
-        connection.execute(update(t.jobs).where(t.jobs.c.state == "running").values(lease_until=db_later(-1)))
-        connection.execute(update(t.jobs).where(t.jobs.c.state == "pending").values(run_after=db_later(-1)))
+        expire_leases(connection)
+        expire_claims(connection)
+        end_back_off(connection)
 
 
 def states(stack: Stack, upload_id: str) -> tuple[str, str]:

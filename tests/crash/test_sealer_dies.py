@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import func, select, update
+from tests.crash.aging import expire_leases
 from tests.crash.dying import Hit, Say, live
 from tests.stacks import SQL, SQLITE, Stack
 
@@ -57,7 +58,7 @@ class Sealers:
 
     def recover(self) -> None:
         with self.stack.database.engine.begin() as connection:
-            connection.execute(update(t.leases).values(expires_at=db_later(-1)))
+            expire_leases(connection)
         live(self._seal)
 
     def _seal(self, say: Say) -> None:
