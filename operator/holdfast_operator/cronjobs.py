@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 from holdfast.policies.model import API_VERSION, KIND, AssetPolicy
-from holdfast.policies.schedule import starting_deadline
+from holdfast.policies.schedule import last_run, starting_deadline
 from holdfast.policies.words import Action
 from holdfast_operator import names
 from holdfast_operator.settings import Settings
@@ -19,6 +20,8 @@ BACKOFF_LIMIT = 4
 """Tries after the first. Kubernetes waits 10 s before the first of them and twice as long before each one more, 150 s in all: a pod
 that dies leaves its run's lease for up to a minute, and the pods in its place end with 6 until then."""
 _USER = 65532
+GRACE = timedelta(minutes=2)
+"""For which a run may be late, before it counts as missed."""
 
 
 class Purpose(StrEnum):
@@ -166,6 +169,23 @@ def begins_anew(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> bool:
     whatever the CronJob was in between, and would at once make up for the latest time that has passed since."""
     new, old = wanted["spec"], found["spec"]
     return not new["suspend"] and (bool(old.get("suspend")) or any(new[name] != old.get(name) for name in ("schedule", "timeZone")))
+
+
+def missed(found: Mapping[str, Any], now: datetime) -> datetime | None:
+    """The latest time at which it was to run, and for ``GRACE`` has not; None when it ran. Kubernetes makes up for it by itself
+    where its schedule's times are evenly spaced. Else it reckons when the latest may have been from how far the first two that were
+    missed lie apart, and where that is after the latest it finds none (``mostRecentScheduleTime`` of its CronJob controller, 1.34)."""
+    spec, begun = found["spec"], (found.get("status") or {}).get("lastScheduleTime")
+    if spec.get("suspend"):
+        return None
+    due = last_run(spec["schedule"], spec["timeZone"], now - GRACE)
+    since = datetime.fromisoformat(begun or found["metadata"]["creationTimestamp"])
+    return due if due is not None and since < before(due) else None
+
+
+def before(due: datetime) -> datetime:
+    """A last run at this time leaves ``due`` as the only one that was missed."""
+    return due - timedelta(seconds=1)
 
 
 def _owner(body: Mapping[str, Any]) -> dict[str, Any]:

@@ -131,20 +131,24 @@ class Reconciler:
             found["metadata"]["generation"],
         )  # then its spec is what the API server makes of ours
         if not cronjobs.differs(wanted["metadata"] if made else wanted, found["metadata"] if made else found):
-            return found
+            due = cronjobs.missed(found, self._clock())
+            return found if due is None else self._last_ran(found, cronjobs.before(due))
         if cronjobs.begins_anew(wanted, found):
-            self._begin_now(found)
+            # First, so that Kubernetes counts no time as missed at which it was not to run. A death after it is made good by doing
+            # it again.
+            self._last_ran(found, self._clock())
         return self._made_of(wanted, digest, self._change(wanted, found["metadata"]["uid"]))
 
-    def _begin_now(self, found: Body) -> None:
-        """So that Kubernetes counts no time as missed at which it was not to run. Comes first: a death after it is made good by
-        doing it again. Refusal 409 when it is no longer as ``found``."""
+    def _last_ran(self, found: Body, at: datetime) -> Body:
+        """From then on Kubernetes counts what was missed. Refusal 409 when it is no longer as ``found``."""
         meta = found["metadata"]
         patch = {
             "metadata": {"resourceVersion": meta["resourceVersion"]},
-            "status": {"lastScheduleTime": self._clock().strftime("%Y-%m-%dT%H:%M:%SZ")},
+            "status": {"lastScheduleTime": at.strftime("%Y-%m-%dT%H:%M:%SZ")},
         }
-        self._knowledge.cron_jobs.put(self._cluster.merge(CRON_JOBS, meta["namespace"], meta["name"], patch, sub="status"))
+        after = self._cluster.merge(CRON_JOBS, meta["namespace"], meta["name"], patch, sub="status")
+        self._knowledge.cron_jobs.put(after)
+        return after
 
     def _change(self, wanted: Body, uid: str) -> Body:
         """By its uid, so that it is never another one that came in its place: Refusal 409 then."""

@@ -55,3 +55,18 @@ def test_what_came_while_a_policy_was_not_to_act_was_not_missed(
         assert world.jobs("begins", "schedule") == []
         begun = datetime.fromisoformat(cron_job(world, "begins")["status"]["lastScheduleTime"])
         assert begun < datetime.fromisoformat(world.status("begins")["nextRun"]) <= begun + timedelta(days=1)
+
+
+@pytest.mark.parametrize("apart", [1, 59])
+def test_what_was_missed_is_made_up_for_where_kubernetes_does_not_find_it(world: World, apart: int) -> None:
+    """Of two times so many minutes apart and then a day's pause it believes that the last one was a while ago, and finds none."""
+    times = sorted({HALF_A_DAY_AGO.minute, (HALF_A_DAY_AGO.minute + apart) % 60})
+    schedule = f"{times[0]},{times[-1]} {HALF_A_DAY_AGO.hour} * * *"
+    world.policy("uneven", destroy=None, mode="Enforce", schedule=schedule)
+    with world.operator("--resync-seconds=2"):
+        until(lambda: world.cron_jobs("uneven"))
+        ran_long_ago(world, "uneven")
+        [job] = until(lambda: world.jobs("uneven", "schedule"))
+        last = datetime.fromisoformat(job["metadata"]["annotations"]["batch.kubernetes.io/cronjob-scheduled-timestamp"])
+        assert (last.hour, last.minute) == (HALF_A_DAY_AGO.hour, times[-1])
+        until(lambda: cron_job(world, "uneven")["status"]["lastScheduleTime"] == last.strftime("%Y-%m-%dT%H:%M:%SZ"))

@@ -27,7 +27,7 @@ _MACROS = {
     "@annually": "0 0 1 1 *",
 }
 _MOST_MISSED = 100
-"""Missed times beyond which Kubernetes complains of a CronJob; once it ran it no more."""
+"""Missed times beyond which Kubernetes complains of a CronJob, in an Event each time that it looks."""
 _DAY, _HOUR = 86_400, 3_600
 _FIRST, _LAST = datetime(2026, 1, 1, tzinfo=UTC), datetime(2040, 1, 1, tzinfo=UTC)
 """The days that stand for all: three leap days are among them, so that two of a schedule's gaps of four years are."""

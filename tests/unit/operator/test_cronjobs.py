@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from copy import deepcopy
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -72,6 +73,31 @@ def test_runs_neither_overlap_nor_pile_up_nor_last_for_ever() -> None:
 def test_it_begins_anew_when_its_times_are_others(before: dict[str, Any], after: dict[str, Any], anew: bool) -> None:
     spec = made()["spec"]
     assert cronjobs.begins_anew({"spec": spec | after}, {"spec": spec | before}) is anew
+
+
+@pytest.mark.parametrize(
+    ("schedule", "last", "now", "expected"),
+    [
+        ("0 3 * * *", "2026-11-25T03:00:00Z", "2026-11-26T02:59:00Z", None),
+        ("0 3 * * *", "2026-11-25T03:00:00Z", "2026-11-26T03:01:00Z", None),  # it may be late
+        ("0 3 * * *", "2026-11-25T03:00:00Z", "2026-11-26T03:02:00Z", "2026-11-26T03:00:00Z"),
+        ("0 3 * * *", "2026-11-20T03:00:00Z", "2026-11-26T15:00:00Z", "2026-11-26T03:00:00Z"),
+        ("0,1 3 * * *", "2026-11-26T03:00:00Z", "2026-11-26T15:00:00Z", "2026-11-26T03:01:00Z"),
+        ("0,1 3 * * *", "2026-11-26T03:00:59Z", "2026-11-26T15:00:00Z", None),  # which is what is said of one that was missed
+        ("0 3 * * *", None, "2026-11-26T15:00:00Z", None),  # it was made after that
+    ],
+)
+def test_a_time_was_missed_when_it_has_come_and_it_did_not_run_since(
+    schedule: str, last: str | None, now: str, expected: str | None
+) -> None:
+    meta, spec = {"creationTimestamp": "2026-11-26T12:00:00Z"}, {"schedule": schedule, "timeZone": "Etc/UTC", "suspend": False}
+    found: dict[str, Any] = {"metadata": meta, "spec": spec, "status": {"lastScheduleTime": last} if last else {}}
+    due = cronjobs.missed(found, datetime.fromisoformat(now))
+    assert due == (datetime.fromisoformat(expected) if expected else None)
+    assert cronjobs.missed({**found, "spec": {**spec, "suspend": True}}, datetime.fromisoformat(now)) is None
+    if due is not None:
+        noted = {**found, "status": {"lastScheduleTime": cronjobs.before(due).isoformat()}}
+        assert cronjobs.missed(noted, datetime.fromisoformat(now)) is None, "said once"
 
 
 def test_a_run_that_was_missed_may_start_until_the_next_one_comes() -> None:
