@@ -172,9 +172,11 @@ def begins_anew(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> bool:
 
 
 def missed(found: Mapping[str, Any], now: datetime) -> datetime | None:
-    """The latest time at which it was to run, and for ``GRACE`` has not; None when it ran. Kubernetes makes up for it by itself
-    where its schedule's times are evenly spaced. Else it reckons when the latest may have been from how far the first two that were
-    missed lie apart, and where that is after the latest it finds none (``mostRecentScheduleTime`` of its CronJob controller, 1.34)."""
+    """The latest time at which it was to run, and for ``GRACE`` has not; None when it ran.
+
+    Kubernetes makes up for it by itself where its schedule's times are evenly spaced. Else it reckons when the latest may have been
+    from how far the first two that were missed lie apart, and where that is after the latest it finds none
+    (``mostRecentScheduleTime`` of its CronJob controller, 1.34)."""
     spec, begun = found["spec"], (found.get("status") or {}).get("lastScheduleTime")
     if spec.get("suspend"):
         return None
