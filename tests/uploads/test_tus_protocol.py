@@ -134,7 +134,19 @@ def test_a_request_without_a_version_is_412(http: Http) -> None:
     assert reply.headers["tus-version"] == "1.0.0"
 
 
-@pytest.mark.parametrize("text", ["-1", "1.5", "x", "", "1e3", "0x1", "+1", "9" * 30, "1,1"])
+@pytest.mark.parametrize("second", ["2.0.0", "1.0.0", ""])
+def test_two_versions_are_412_and_nothing_is_processed(http: Http, second: str) -> None:
+    path = create(http, 5)
+
+    said: dict[str, Any] = {**BYTES, "Upload-Offset": "0", "tus-resumable": second}
+    reply = http.request("PATCH", path, headers=said, content=b"x")
+
+    assert reply.status_code == 412
+    assert reply.headers["tus-version"] == "1.0.0"
+    assert offset_of(http, path) == 0
+
+
+@pytest.mark.parametrize("text", ["-1", "1.5", "x", "", "1e3", "0x1", "+1", "1,1"])
 def test_upload_offset_is_a_whole_number_and_not_negative(http: Http, text: str) -> None:
     path = create(http, 5)
 
@@ -142,7 +154,7 @@ def test_upload_offset_is_a_whole_number_and_not_negative(http: Http, text: str)
     assert offset_of(http, path) == 0
 
 
-@pytest.mark.parametrize("text", ["-1", "1.5", "x", "", "1e3", "0x1", "+1", "9" * 30])
+@pytest.mark.parametrize("text", ["-1", "1.5", "x", "", "1e3", "0x1", "+1", "1,1"])
 def test_upload_length_is_a_whole_number_and_not_negative(http: Http, text: str) -> None:
     assert http.post("/uploads", headers={**VERSION, "Upload-Length": text}).status_code == 400
 
@@ -235,6 +247,14 @@ def test_a_patch_at_another_offset_is_409_and_changes_nothing(http: Http, offset
 
     assert offset_of(http, path) == 2
     assert content_of(http, patch(http, path, 2, bytes(98))) == b"ab" + bytes(98)
+
+
+@pytest.mark.parametrize("text", ["9" * 18, "9" * 19, "9" * 30])
+def test_a_patch_at_an_offset_that_no_upload_has_is_409(http: Http, text: str) -> None:
+    path = create(http, 5)
+
+    assert patch(http, path, 0, b"x", **{"Upload-Offset": text}).status_code == 409
+    assert offset_of(http, path) == 0
 
 
 def test_a_patch_that_succeeds_is_204_with_the_new_offset(http: Http) -> None:
@@ -412,6 +432,15 @@ def test_a_length_above_the_largest_is_413(stack: Stack) -> None:
         assert patch(http, path, 0, b"a", **{"Upload-Length": "1001"}).status_code == 413
         assert patch(http, path, 0, bytes(1001)).status_code == 413
         assert create(http, 1000)
+
+
+@pytest.mark.parametrize("text", ["9" * 18, str(2**63), "9" * 30])
+def test_a_length_that_no_database_holds_is_413(http: Http, text: str) -> None:
+    assert http.post("/uploads", headers={**VERSION, "Upload-Length": text}).status_code == 413
+    path = create(http, None)
+    assert patch(http, path, 0, b"a", **{"Upload-Length": text}).status_code == 413
+    assert head(http, path).headers["upload-defer-length"] == "1"
+    assert offset_of(http, path) == 0
 
 
 # Creation with upload

@@ -22,6 +22,7 @@ MAX_TEXT = 16_384
 """Characters of Upload-Metadata and of Upload-Concat, which are kept."""
 
 _COUNT = re.compile("[0-9]{1,18}")
+_NUMBER = re.compile("[0-9]{1,1000}")
 _KEY = re.compile("[!-+.-~-]{1,255}")  # printable ASCII without space and comma
 _ID = re.compile("(?:.*/)?uploads/([0-9a-f]{32})/?")
 
@@ -35,11 +36,20 @@ def one(headers: Headers, name: str) -> str | None:
 
 
 def count(headers: Headers, name: str) -> int | None:
-    """A number of bytes."""
+    """A number of bytes, of any size: what is too large for an upload is a good number, and refused as that."""
+    return _whole_number(headers, name, _NUMBER)
+
+
+def coming(headers: Headers) -> int | None:
+    """How many bytes the body has, as Content-Length says: no body has more than 18 digits."""
+    return _whole_number(headers, "Content-Length", _COUNT)
+
+
+def _whole_number(headers: Headers, name: str, form: re.Pattern[str]) -> int | None:
     text = one(headers, name)
     if text is None:
         return None
-    if not _COUNT.fullmatch(text):
+    if not form.fullmatch(text):
         raise invalid(name, "a whole number, and not negative")
     return int(text)
 

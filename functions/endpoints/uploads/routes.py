@@ -236,7 +236,7 @@ def _media_type(request: Request) -> str:
 
 
 def _coming(request: Request) -> int | None:
-    return read.count(request.headers, "Content-Length")
+    return read.coming(request.headers)
 
 
 def _brings_bytes(request: Request) -> bool:

@@ -64,7 +64,7 @@ class TusRoute(APIRoute):
 
         async def spoken(request: Request) -> Response:
             try:
-                if method_of(request) != "OPTIONS" and request.headers.get("tus-resumable") != VERSION:
+                if method_of(request) != "OPTIONS" and request.headers.getlist("tus-resumable") != [VERSION]:
                     raise UnsupportedVersion
                 reply = await handle(request)
             except errors.Problem as problem:
