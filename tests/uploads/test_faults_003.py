@@ -9,15 +9,17 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from hashlib import sha256
 from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, event, func, select, update
 
 from holdfast.background import settle
 from holdfast.clock import system
 from holdfast.database import tables as t
+from holdfast.database.types import db_later
 from holdfast.services import Services
 from holdfast.storage.objects import AssemblyMissing, ObjectExists, ObjectMissing, StoreUnavailable
 from holdfast.uploads import chunks, completing, finishing
@@ -32,6 +34,7 @@ from tests.uploads.test_chunks import begin, complete, content_of, data, left_ov
 from tests.waiting import until
 
 BOTH = pytest.mark.parametrize("stack", [SQLITE, SQL], indirect=True)
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(40)
 EMBEDDED = pytest.mark.parametrize("stack", [SQLITE], indirect=True)
 
 
@@ -502,3 +505,61 @@ def test_who_lost_the_lease_of_an_upload_does_not_fail_it(
             connection.execute(update(t.upload_sessions).where(mine).values(state="completing", kept=True))
         assert not finishing.run(services, upload_id)
     assert status_of(http, upload_id) == "STARTED"
+
+
+@BOTH
+def test_a_file_is_what_it_was_when_its_intent_is_long_gone(stack: Stack, http: Http) -> None:
+    """A public link lasts as long as its file, whatever is kept of how it came."""
+    found, same = (upload(http, PNG, "a") for _ in range(2))
+    assert found["version_id"] == same["version_id"]
+    refused, _ = begin(http)
+    send(http, refused, 0, PNG + b"other")
+    only_bytes_tell = {"filename": "a", "content_type": "text/plain", "if_none_match": "*"}
+    assert complete(http, refused, 1, len(PNG) + 5, **only_bytes_tell).status_code == 412
+    files = {one["id"]: one for one in http.get("/api/v1/file/all").json()["data"]}
+    told = {found["id"]: "SUCCESS", same["id"]: "SUCCESS", refused: "FAILURE"}
+    assert {upload_id: one["status"] for upload_id, one in files.items()} == told
+    settle(stack.services(lambda: system() + timedelta(days=1)))
+    since = db_later(-1000 * 24 * 60 * 60)
+
+    def long_ago(connection: Connection) -> None:
+        connection.execute(update(t.intents).values(heartbeat_at=since))
+        connection.execute(update(t.upload_sessions).values(erased_at=since))
+
+    stack.database.write(long_ago)
+    settle(stack.own)
+    with stack.database.read() as connection:
+        assert set(connection.scalars(select(t.intents.c.upload_id))) == {same["id"], refused}
+    assert {one["id"]: one for one in http.get("/api/v1/file/all").json()["data"]} == {
+        **files, found["id"]: {**files[found["id"]], "sha256": sha256(PNG).hexdigest()},
+        same["id"]: {**files[same["id"]], "sha256": sha256(PNG).hexdigest()},
+    }  # fmt: skip
+    assert {upload_id: status_of(http, upload_id) for upload_id in told} == told
+    for one in (found, same):
+        assert http.get(f"/api/v1/file/get/{one['id']}").json()["data"]["version_id"] == found["version_id"]
+        assert http.get(one["download_url"].removeprefix("http://holdfast.test")).status_code == 307
+    assert http.request("DELETE", f"/api/v1/file/{found['id']}").status_code == 200
+    assert http.get(found["download_url"].removeprefix("http://holdfast.test")).status_code == 410
+
+
+@EMBEDDED
+def test_fault_003_17_a_list_asks_the_database_as_often_for_many_files_as_for_one(services: Services, http: Http) -> None:
+    def asked() -> int:
+        seen: list[str] = []
+
+        def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+            seen.append(statement)
+
+        event.listen(services.database.engine, "before_cursor_execute", note)
+        try:
+            assert len(http.get("/api/v1/file/all").json()["data"]) == there
+        finally:
+            event.remove(services.database.engine, "before_cursor_execute", note)
+        return sum("FROM intents" in statement or "FROM versions" in statement for statement in seen)
+
+    there = 1
+    upload(http, b"content", "0.txt")
+    one = asked()
+    for there in range(2, 8):
+        upload(http, b"%d" % there, f"{there}.txt")
+    assert 0 < asked() == one

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import and_
+from sqlalchemy import and_, exists, or_
 
 from holdfast.database.pruning import prune
-from holdfast.database.tables import commit_groups, intents
+from holdfast.database.tables import commit_groups, intents, upload_sessions
 from holdfast.database.types import db_later
 
 if TYPE_CHECKING:
@@ -18,9 +18,14 @@ KEPT = 30 * 24 * 60 * 60
 
 
 def clean(services: Services) -> int:
-    """Removes intents that ended, and groups that are settled, that long ago. How many rows that were."""
+    """Removes intents that ended, and groups that are settled, that long ago. How many rows that were.
+
+    An upload session that is there longer is asked what came of it: its version says so, unless there is none, or the upload found
+    one that was there already. Then its intent stays as long as the session."""
     long_ago = db_later(-KEPT)
-    ended = and_(intents.c.state.in_(["published", "erased"]), intents.c.heartbeat_at < long_ago)
+    tells = and_(intents.c.state == "published", intents.c.unchanged.is_(False))
+    asked = exists().where(upload_sessions.c.upload_id == intents.c.upload_id)
+    ended = and_(intents.c.state.in_(["published", "erased"]), intents.c.heartbeat_at < long_ago, or_(tells, ~asked))
     settled = and_(commit_groups.c.state == "settled", commit_groups.c.created_at < long_ago)
     pruned = prune(services.database, intents.c.id, ended)
     return pruned + prune(services.database, commit_groups.c.operation, settled)

@@ -62,6 +62,22 @@ def outcomes(connection: Connection, upload_ids: Iterable[str]) -> dict[str, Out
     return found
 
 
+def became(connection: Connection, upload_ids: Iterable[str]) -> dict[str, Outcome]:
+    """The versions that uploads became, whose intents are not kept any more: at most as many statements as ``outcomes``. Only those
+    that brought something new."""
+    v, w = t.versions.c, t.workspaces.c
+    wanted = list(upload_ids)
+    here = select(v.upload_id, v.id, w.name).join(t.workspaces, w.id == v.workspace_id).where(v.upload_id.in_(wanted))
+    by_workspace: dict[str, dict[int, str]] = defaultdict(dict)
+    for upload_id, version, workspace in connection.execute(here) if wanted else ():
+        by_workspace[workspace][version] = upload_id
+    return {
+        upload_ids[version]: Outcome(described, None)
+        for workspace, upload_ids in by_workspace.items()
+        for version, described in metadata.load(connection, workspace, list(upload_ids)).items()
+    }
+
+
 class Coming:
     """Which uploads into each workspace are on their way in this process, from when they are opened until they are stored."""
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy import Connection, Row
 
 from holdfast.assets.receiving import settled
-from holdfast.assets.waiting import outcomes
+from holdfast.assets.waiting import Outcome as Settled
+from holdfast.assets.waiting import became, outcomes
 from holdfast.errors import Problem, Unavailable, by_slug
 from holdfast.uploads import finishing, sessions
 from holdfast.web.hop import Threads
@@ -34,13 +36,24 @@ class Outcome:
 
 
 def of(connection: Connection, session: Row[Any]) -> Outcome:
+    return of_all(connection, [session])[session.upload_id]
+
+
+def of_all(connection: Connection, some: Sequence[Row[Any]]) -> dict[str, Outcome]:
+    """By upload id, in as many statements as for one."""
+    stored = [session.upload_id for session in some if session.state == "stored"]
+    settled = outcomes(connection, stored) if stored else {}
+    settled |= became(connection, [upload_id for upload_id in stored if upload_id not in settled])
+    return {session.upload_id: _of(session, settled.get(session.upload_id)) for session in some}
+
+
+def _of(session: Row[Any], found: Settled | None) -> Outcome:
     if session.state == "open":
         return Outcome("open")
     if session.state == "failed":
         return Outcome("failed", problem=by_slug(**session.problem))
     if session.state != "stored":
         return Outcome("working" if session.state == "completing" else "ended")
-    found = outcomes(connection, [session.upload_id]).get(session.upload_id)
     if found is None:
         return Outcome("working")
     return Outcome("failed" if found.problem else "done", found.metadata, found.problem)

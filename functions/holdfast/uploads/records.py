@@ -236,7 +236,8 @@ def listed(
         if before is not None:
             query = query.where(s.c.id < before)
         rows = connection.execute(query.order_by(s.c.id.desc()).limit(limit + 1)).all()
-        records = [Record(row, outcome.of(connection, row)) for row in rows[:limit]]
+        became = outcome.of_all(connection, rows[:limit])
+    records = [Record(row, became[row.upload_id]) for row in rows[:limit]]
     items = [described(services, actor.workspace, record, base_url, permitted=False) for record in records]
     return items, rows[limit - 1].id if len(rows) > limit else None
 
