@@ -120,6 +120,7 @@ def test_a_public_file_from_init_to_delete(stack: Stack) -> None:
         assert [one["id"] for one in data_of(http.get(f"{API}/appointment/4711", headers=who))] == [file["id"]]
         assert data_of(http.delete(f"{API}/{file['id']}", headers=who)) is None
         assert httpx.get(file["download_url"], follow_redirects=True, trust_env=False).status_code == 410
+        assert data_of(http.get(f"{API}/all", headers=who)) == data_of(http.get(f"{API}/appointment/4711", headers=who)) == []
         assert data_of(http.get(f"{API}/get/{file['id']}", headers=who))["download_url"] is None
         assert refused(http.get(f"{API}/get/{'0' * 32}", headers=who)) == 404
         assert refused(http.get(f"{API}/status/{'0' * 32}", headers=who)) == 404
@@ -186,7 +187,8 @@ def test_users_and_appointments_have_their_files_and_the_scanner_says_how_it_is(
         assert refused(http.delete(f"{API}/appointment/1", headers=reader)) == 403
         assert refused(http.get(f"{API}/all")) == 401
         assert data_of(http.delete(f"{API}/appointment/1", headers=who)) == {"deleted": 2, "left": []}
-        assert [one["download_url"] for one in data_of(http.get(f"{API}/appointment/1", headers=who))] == [None, None]
+        assert data_of(http.get(f"{API}/appointment/1", headers=who)) == []
+        assert (names(), groups()) == (["c.bin"], {"2": 1})
         assert data_of(http.delete(f"{API}/appointment/1", headers=who)) == {"deleted": 0, "left": []}
         health = data_of(http.get(f"{API}/virus-scanner/health", headers=reader))
         assert health == {"status": "disabled", "enabled": False, "scanner": None}

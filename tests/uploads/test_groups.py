@@ -11,7 +11,7 @@ import pytest
 from holdfast.uploads import groups
 from tests.asgi import Http
 from tests.stacks import SQL, SQLITE, Stack
-from tests.uploads.test_chunks import upload
+from tests.uploads.test_chunks import begin, complete, send, upload
 
 BOTH = pytest.mark.parametrize("stack", [SQLITE, SQL], indirect=True)
 EMBEDDED = pytest.mark.parametrize("stack", [SQLITE], indirect=True)
@@ -44,6 +44,7 @@ def test_groups_are_listed_per_user_and_deleted_with_their_files(http: Http) -> 
     named = {one["primary_filename"] for one in http.get("/assets").json()["items"]}
     assert named == {"c.bin", "d.bin", "e.bin"}
     assert http.request("DELETE", "/api/v1/file/appointment/1").json()["data"] == {"deleted": 0, "left": []}
+    assert listed(http) == [("3", 1, 7), ("2", 1, 7)]
     assert http.request("DELETE", "/api/v1/file/appointment/nobody").json()["data"] == {"deleted": 0, "left": []}
 
 
@@ -59,6 +60,38 @@ def test_of_a_group_what_cannot_be_deleted_stays_and_is_told(http: Http) -> None
     assert [(one["id"], one["problem"]) for one in told["left"]] == [(private["id"], "credential"), (held["id"], "held")]
     told = http.request("DELETE", "/api/v1/file/appointment/1", headers={"X-File-Credential": json.dumps({"key": "secret"})})
     assert (told.json()["data"]["deleted"], [one["id"] for one in told.json()["data"]["left"]]) == (1, [held["id"]])
+
+
+@BOTH
+def test_what_is_deleted_leaves_the_lists_and_what_is_restored_is_there_again(http: Http) -> None:
+    def there() -> list[list[str]]:
+        return [[one["id"] for one in http.get(f"/api/v1/file/{which}").json()["data"]] for which in ("all", "appointment/1")]
+
+    kept = upload(http, b"kept", "kept.bin")["id"]
+    made, same = (upload(http, b"content", "a.bin", appointment_id="1") for _ in range(2))
+    assert made["version_id"] == same["version_id"]
+    assert there() == [[same["id"], made["id"], kept], [same["id"], made["id"]]]
+    assert http.request("DELETE", f"/api/v1/file/{same['id']}").status_code == 200
+    assert (there(), listed(http)) == ([[kept], []], [])
+    assert http.request("DELETE", "/api/v1/file/appointment/1").json()["data"] == {"deleted": 0, "left": []}
+    assert http.post(f"/filerestore/{made['asset_path']}/{made['version_id']}").status_code == 200
+    assert (there(), listed(http)) == ([[same["id"], made["id"], kept], [same["id"], made["id"]]], [("1", 2, 14)])
+    assert http.request("DELETE", "/api/v1/file/appointment/1").json()["data"] == {"deleted": 2, "left": []}
+    assert (there(), listed(http)) == ([[kept], []], [])
+
+
+@BOTH
+def test_an_upload_that_failed_is_forgotten_when_it_is_deleted(http: Http) -> None:
+    upload_id, _ = begin(http)
+    assert send(http, upload_id, 0, b"content").status_code == 200
+    said = {"sha256": "0" * 64, "appointment_id": "1"}
+    assert complete(http, upload_id, 1, 7, **said).status_code == 422
+    assert [(one["id"], one["status"]) for one in http.get("/api/v1/file/all").json()["data"]] == [(upload_id, "FAILURE")]
+    assert http.request("DELETE", "/api/v1/file/appointment/1").json()["data"] == {"deleted": 1, "left": []}
+    assert (http.get("/api/v1/file/all").json()["data"], listed(http)) == ([], [])
+    assert http.get(f"/api/v1/file/get/{upload_id}").status_code == 404
+    assert http.request("DELETE", f"/api/v1/file/{upload_id}").status_code == 404
+    assert complete(http, upload_id, 1, 7, **said).status_code == 422
 
 
 @EMBEDDED

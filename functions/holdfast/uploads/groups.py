@@ -1,18 +1,17 @@
-"""001's appointments: groups of files. A group is there as soon as a file names it at completion, and as long as one does."""
+"""001's appointments: groups of files. A group is there as soon as a file names it at completion, and as long as lists show one."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, or_, select, true
+from sqlalchemy import func, select
 
 from holdfast.clock import isoformat
 from holdfast.database.tables import upload_sessions as s
-from holdfast.database.tables import versions as v
 from holdfast.errors import Problem, Unavailable
 from holdfast.identity.access import Claims, authorise
-from holdfast.uploads import records, sessions
+from holdfast.uploads import records
 
 if TYPE_CHECKING:
     from holdfast.services import Services
@@ -67,14 +66,9 @@ def remove(services: Services, claims: Claims, appointment_id: str, given: str |
     Unauthenticated, Forbidden, Unavailable."""
     with services.database.read() as connection:
         actor = authorise(connection, claims, "destroy")
-        mine = (
-            s.c.workspace_id == actor.workspace_id,
-            s.c.kept == true(),
-            s.c.appointment_id == appointment_id,
-            s.c.id > (after or 0),
+        query = select(s.c.id, s.c.upload_id).where(
+            *records.shown(actor), s.c.appointment_id == appointment_id, s.c.id > (after or 0)
         )
-        there = s.c.state.not_in(sessions.ENDED) & or_(v.c.id.is_(None), v.c.status != "destroyed")
-        query = select(s.c.id, s.c.upload_id).outerjoin(v, v.c.upload_id == s.c.upload_id).where(*mine, there)
         rows = connection.execute(query.order_by(s.c.id).limit(BATCH + 1)).all()
     done = Removal(following=rows[BATCH - 1].id if len(rows) > BATCH else None)
     for row in rows[:BATCH]:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, or_, select, true
+from sqlalchemy import ColumnElement, Connection, Row, and_, exists, or_, select, true, update
 
 from holdfast.assets import reading
 from holdfast.assets.acting import act
@@ -19,7 +19,9 @@ from holdfast.assets.dates import check_readable
 from holdfast.assets.links import Target
 from holdfast.assets.transitions import Archive, Destroy
 from holdfast.clock import isoformat
+from holdfast.database.tables import intents as i
 from holdfast.database.tables import upload_sessions as s
+from holdfast.database.tables import versions as v
 from holdfast.database.tables import workspaces
 from holdfast.errors import Conflict, Forbidden, Gone, Invalid, NotFound, Problem
 from holdfast.identity import passwords
@@ -243,23 +245,30 @@ def listed(
 
 
 def shown(actor: Actor) -> tuple[ColumnElement[bool], ...]:
-    """Which sessions are the files that lists of the workspace show."""
-    return (s.c.workspace_id == actor.workspace_id, s.c.kept == true(), s.c.state != "cancelled")
+    """Which sessions are the files that lists of the workspace show: not those whose version is destroyed, until it is restored."""
+    destroyed = exists().where(v.c.upload_id == s.c.upload_id, v.c.status == "destroyed")
+    # An upload that brought nothing new is a file of the version that was there.
+    found = exists().where(
+        i.c.upload_id == s.c.upload_id, v.c.id == i.c.version, i.c.unchanged == true(), v.c.status == "destroyed"
+    )
+    return (s.c.workspace_id == actor.workspace_id, s.c.kept == true(), s.c.state != "cancelled", ~destroyed, ~found)
 
 
 def remove(services: Services, claims: Claims, file_id: str, given: str | None) -> None:
     """Cancels an upload that is open, for which the right to upload is enough; archives and destroys the version that came of it,
-    which can be restored as any other, and stays as it is if a hold covers it. Blocks. Raises Unauthenticated, Forbidden, NotFound,
-    Conflict, Held."""
+    which can be restored as any other, and stays as it is if a hold covers it; forgets one that failed. Blocks. Raises
+    Unauthenticated, Forbidden, NotFound, Conflict, Held."""
     with services.database.read() as connection:
         _, record = find(connection, claims, file_id, "destroy", of_open="upload")
     check(record, given)
     metadata = record.outcome.metadata
     if metadata is None:
+        forget = update(s).where(s.c.upload_id == file_id).values(kept=False)
         if record.session.state == "open" and ending.end(services, file_id, "cancelled", "open"):
             return
         if record.outcome.progress in ("open", "working"):  # an open one was completed, or ended, since it was looked at
             raise Conflict("The upload is being finished. Try again in a moment.", slug="upload-complete")
+        services.database.write(lambda connection: connection.execute(forget))
         return
     if metadata["status"] == "active":
         act(services, claims, metadata["asset_path"], metadata["version_id"], Archive(to_destroy=True))
