@@ -22,7 +22,7 @@ from holdfast.database import tables as t
 from holdfast.database.types import db_later
 from holdfast.services import Services
 from holdfast.storage.objects import AssemblyMissing, ObjectExists, ObjectMissing, StoreUnavailable
-from holdfast.uploads import chunks, completing, finishing
+from holdfast.uploads import chunks, completing, finishing, records
 from tests.asgi import Http
 from tests.behaviour.moments import bearer
 from tests.behaviour.test_quarantine import listed, scanned
@@ -361,6 +361,32 @@ def test_fault_003_16_a_name_says_nothing_to_a_browser_and_a_drawing_does_not_ac
         assert re.match(r'attachment; filename="[^";]*(;[^";]*)?"(;|$)', reply.headers["content-disposition"])
         assert reply.headers["content-security-policy"].startswith("sandbox")
         assert reply.headers["x-content-type-options"] == "nosniff"
+
+
+@BOTH
+def test_fault_003_16_what_is_good_json_is_kept_and_told(http: Http) -> None:
+    deep: Any = "x"
+    for _ in range(records.MOST_LEVELS):
+        deep = {"in": deep}
+    for number, detail in enumerate([{"a": None, "b": [1, 2.5, "\U0001f600", "\0"], "c": {"d": {}}}, deep]):
+        found = upload(http, b"%d" % number, f"{number}.txt", detail=json.dumps(detail))
+        assert found["detail"] == http.get(f"/api/v1/file/get/{found['id']}").json()["data"]["detail"] == detail
+
+
+@BOTH
+@pytest.mark.parametrize("field", ["credential", "detail"])
+@pytest.mark.parametrize(
+    "text", ['{"a": NaN}', '{"a": -Infinity}', '{"a": 1e999}', r'{"a": "\ud800"}', r'{"\udc00": 1}', '{"a":' * 30 + "1" + "}" * 30]
+)
+def test_fault_003_16_what_no_reply_could_hold_is_refused_and_stops_no_list(http: Http, field: str, text: str) -> None:
+    upload_id, _ = begin(http)
+    send(http, upload_id, 0, b"content")
+    reply = complete(http, upload_id, 1, 7, **{field: text})
+    assert (reply.status_code, reply.json()["success"]) == (422, False)
+    assert complete(http, upload_id, 1, 7).json()["data"]["status"] == "SUCCESS"
+    assert [one["id"] for one in http.get("/api/v1/file/all").json()["data"]] == [upload_id]
+    refused = http.get(f"/api/v1/file/get/{upload_id}", headers={"X-File-Credential": text})
+    assert (refused.status_code, refused.json()["success"]) == (422, False)
 
 
 @EMBEDDED

@@ -67,6 +67,8 @@ STATUS_EXAMPLE: Mapping[str, Any] = {
 """What ``status`` says of it before."""
 LINK_MINUTES = 5
 MOST_PAIRS, MOST_CHARACTERS = 32, 1000
+MOST_LEVELS = 24
+"""Of a JSON object. MariaDB takes no more than 32, with those that are around it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,16 +93,25 @@ def credential(given: Mapping[str, Any]) -> str | None:
 
 
 def json_object(name: str, text: str | None) -> dict[str, Any]:
-    """A field that holds a JSON object; an empty one when it is missing. Raises Invalid."""
+    """A field that holds a JSON object, as every database keeps it and every reader is told it; an empty one when it is missing.
+    Raises Invalid."""
     if not text:
         return {}
     try:
         found = json.loads(text)
+        json.dumps(found, allow_nan=False, ensure_ascii=False).encode()  # neither NaN nor half a surrogate pair is in JSON
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
         raise Invalid(f"{name} is a JSON object.", field=name)
+    if _depth(found) > MOST_LEVELS:
+        raise Invalid(f"{name} has at most {MOST_LEVELS} levels.", field=name)
     return found
+
+
+def _depth(value: object) -> int:
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
+    return 0 if inside is None else 1 + max(map(_depth, inside), default=0)
 
 
 def find(
