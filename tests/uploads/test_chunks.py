@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
+from threading import Barrier
 from typing import Any
 
 import httpx
@@ -106,6 +107,9 @@ def test_the_limits_are_announced_and_hold(stack: Stack) -> None:
         upload_id = limits["upload_id"]
         assert (limits["chunk_size"], limits["max_size"]) == (CHUNK, CHUNK + 5)
         assert send(http, upload_id, limits["max_chunks"], b"x").status_code == 422
+        assert complete(http, upload_id, limits["max_chunks"], CHUNK).json()["missing"]
+        many = complete(http, upload_id, limits["max_chunks"] + 1, CHUNK)
+        assert (many.status_code, many.json()["limit"]) == (422, limits["max_chunks"])
         assert send(http, upload_id, 0, data(limits["chunk_size"] + 1)).status_code in (413, 422)
         assert send(http, upload_id, 0, data(limits["chunk_size"])).status_code == 200
         assert send(http, upload_id, 1, b"123456").status_code == 200
@@ -161,6 +165,31 @@ def test_chunks_at_once_from_many_processes(stack: Stack) -> None:
         assert [reply.status_code for reply in replies] == [200, 200]
         assert replies[0].json()["data"]["version_id"] == replies[1].json()["data"]["version_id"]
         assert content_of(one, replies[0].json()["data"]) == content
+    assert left_over(stack) == []
+
+
+@pytest.mark.parametrize("stack", [SQLITE, SQL], indirect=True)
+def test_completed_by_many_at_once_it_is_one_version_which_all_are_told(stack: Stack) -> None:
+    ada = stack.user("ada")
+    with stack.client(ada, stack.services()) as one, stack.client(ada, stack.services()) as other, ThreadPoolExecutor(8) as pool:
+        for number in range(5):
+            upload_id, size = begin(one)
+            content = data(size + 1, number)
+            for index, piece in enumerate((content[:size], content[size:])):
+                assert send(one, upload_id, index, piece).status_code == 200
+            at_once = Barrier(8)
+
+            def finish(which: int, upload_id: str = upload_id, size: int = size, at_once: Barrier = at_once) -> httpx.Response:
+                at_once.wait()
+                return complete((one, other)[which % 2], upload_id, 2, size + 1, filename="x.bin")
+
+            replies = list(pool.map(finish, range(8)))
+            assert [reply.status_code for reply in replies] == [200] * 8, [reply.text for reply in replies]
+            told = {(reply.json()["data"]["status"], reply.json()["data"]["version_id"]) for reply in replies}
+            assert len(told) == 1
+            assert content_of(one, replies[0].json()["data"]) == content
+        with stack.database.read() as connection:
+            assert len(connection.execute(select(t.versions)).all()) == number + 1
     assert left_over(stack) == []
 
 

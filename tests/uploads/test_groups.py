@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -92,6 +93,19 @@ def test_an_upload_that_failed_is_forgotten_when_it_is_deleted(http: Http) -> No
     assert http.get(f"/api/v1/file/get/{upload_id}").status_code == 404
     assert http.request("DELETE", f"/api/v1/file/{upload_id}").status_code == 404
     assert complete(http, upload_id, 1, 7, **said).status_code == 422
+
+
+@EMBEDDED
+def test_a_group_that_no_path_can_name_is_refused(http: Http) -> None:
+    upload_id, _ = begin(http)
+    assert send(http, upload_id, 0, b"content").status_code == 200
+    for name in (".", "..", "a/b", "/", "a\\b", "a\n", "x" * 65):
+        assert complete(http, upload_id, 1, 7, appointment_id=name).status_code == 422
+    names = ["4711", "a b", "%2F", "a;b?c#d&e", "...", "\u00e4\U0001f600", "x" * 64]
+    for name in names:
+        upload(http, name.encode(), appointment_id=name)
+        assert len(http.get(f"/api/v1/file/appointment/{quote(name)}").json()["data"]) == 1
+    assert [name for name, _, _ in listed(http)] == names[::-1]
 
 
 @EMBEDDED

@@ -219,7 +219,7 @@ def _columns(found: dict[str, str], upload_id: str) -> dict[str, Any]:
         "details": {"detail": detail or None},
         "kept": _one_of(found, "listed", "true", "false") == "true",
         "must_be_new": _one_of(found, "if_none_match", "", "*") == "*",
-        "appointment_id": _short(found, "appointment_id"),
+        "appointment_id": _group(found),
         "owner": _short(found, "user_id"),
     }
 
@@ -228,6 +228,14 @@ def _one_of(found: dict[str, str], name: str, usual: str, other: str) -> str:
     text = found.get(name) or usual
     if text not in (usual, other):
         raise Invalid(f"{name} is {other!r} or {usual!r}.", field=name)
+    return text
+
+
+def _group(found: dict[str, str]) -> str | None:
+    """What is part of a path, by which the group's files are listed and deleted."""
+    text = _short(found, "appointment_id")
+    if text is not None and (text in (".", "..") or "/" in text or "\\" in text):
+        raise Invalid("appointment_id holds no path.", field="appointment_id")
     return text
 
 

@@ -267,6 +267,8 @@ def complete(services: Services, claims: Claims, upload_id: str, *, count: int, 
         if session.kind == sessions.DIRECT:
             direct.settle(connection, session, there, count, size)
         elif session.kind == sessions.CHUNKS:
+            if count > (limit := cutting.most_chunks(session.chunk_size)):  # which the last chunk would find out
+                raise Invalid(f"total_chunks is at most {limit}.", slug="too-many-chunks", field="total_chunks", limit=limit)
             check(session.chunk_size, held(connection, session), count, size)
         else:
             raise other_kind()
