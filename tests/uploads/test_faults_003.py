@@ -426,6 +426,33 @@ def test_a_public_link_lasts_and_leads_to_one_of_minutes(http: Http) -> None:
 
 
 @EMBEDDED
+def test_the_envelope_is_around_every_reply_also_where_no_route_answers(http: Http, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any) -> None:
+        raise ZeroDivisionError("a secret of ours")
+
+    monkeypatch.setattr(chunks, "begin", broken)
+    monkeypatch.setattr(records, "listed", broken)
+    for method, path, status in (
+        ("POST", "/api/v1/file/upload/init/", 500),
+        ("GET", "/api/v1/file/all", 500),
+        ("POST", "/api/v1/file/all", 405),
+        ("GET", "/api/v1/file/upload/init/", 405),
+        ("GET", "/api/v1/file/no/such/thing", 404),
+        ("GET", "/api/v1/file/appointment/a%2Fb", 400),
+        ("GET", "/api/v1/file/all?limit=x", 422),
+        ("GET", f"/api/v1/file/get/{'0' * 32}", 404),
+    ):
+        reply = http.request(method, path)
+        told = reply.json()
+        assert (reply.status_code, told["success"], told["status"]) == (status, False, status), (method, path)
+        assert told["errors"], (method, path)
+        assert told["message"] == told["detail"]
+        assert reply.headers["content-type"] == "application/problem+json"
+        assert "secret" not in reply.text
+    assert "success" not in http.get("/no/such/thing").json()
+
+
+@EMBEDDED
 def test_there_is_a_limit_to_unfinished_uploads(stack: Stack) -> None:
     with stack.client(stack.user("ada"), stack.services(upload_sessions=3)) as http:
         assert [http.post("/api/v1/file/upload/init/").status_code for _ in range(4)] == [200, 200, 200, 429]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any
 
@@ -15,8 +14,6 @@ from endpoints.uploads.headers import VERSION
 from holdfast import errors
 from holdfast.uploads.sequential import ChecksumMismatch
 from holdfast.web import problems
-
-log = logging.getLogger(__name__)
 
 OVERRIDE = "x-http-method-override"
 
@@ -83,8 +80,7 @@ class TusRoute(APIRoute):
 
 
 def _refused(problem: errors.Problem) -> Response:
-    if problem.status >= 500:
-        log.warning("%s", problem.slug, exc_info=problem)
+    problems.note(problem)
     if isinstance(problem, ChecksumMismatch):
         problem = Mismatch(problem.detail)
     reply = problems.response(problem)

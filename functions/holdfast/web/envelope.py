@@ -38,21 +38,15 @@ class EnvelopeRoute(APIRoute):
             try:
                 return await handle(request)
             except errors.Problem as problem:
-                return problems.response(_with_envelope(problem))
+                problems.note(problem)
+                return problems.response(problems.enveloped(problem))
             except RequestValidationError as error:
-                return problems.response(_with_envelope(problems.invalid(error.errors())))
+                return problems.response(problems.enveloped(problems.invalid(error.errors())))
             except ClientDisconnect:
                 broken = errors.Malformed("The request ended before its body did.", slug="incomplete-body")
-                return problems.response(_with_envelope(broken))
+                return problems.response(problems.enveloped(broken))
 
         return enveloped
-
-
-def _with_envelope(problem: errors.Problem) -> errors.Problem:
-    found = problem.extra.get("errors")
-    told = [one["msg"] for one in found] if isinstance(found, list) else [problem.detail]
-    problem.extra = {**problem.extra, "errors": told, "message": problem.detail, "success": False}
-    return problem
 
 
 def enveloped_router() -> APIRouter:

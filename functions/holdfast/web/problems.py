@@ -26,6 +26,10 @@ _BY_STATUS = {
 }
 
 
+ENVELOPED = "/api/v1/"
+"""What every path of the interface of 001 and 003 begins with. Their clients read an envelope, also where no route answers."""
+
+
 class ProblemResponse(JSONResponse):
     media_type = "application/problem+json"
 
@@ -51,6 +55,23 @@ def response(problem: errors.Problem, *, instance: str | None = None) -> Respons
     return ProblemResponse(body, problem.status, headers)
 
 
+def enveloped(problem: errors.Problem) -> errors.Problem:
+    """The problem with the envelope's members beside its own."""
+    found = problem.extra.get("errors")
+    told = [one["msg"] for one in found] if isinstance(found, list) else [problem.detail]
+    problem.extra = {**problem.extra, **_envelope(problem.detail, told)}
+    return problem
+
+
+def _envelope(message: str, told: Sequence[str]) -> dict[str, Any]:
+    return {"errors": told, "message": message, "success": False}
+
+
+def as_read_at(path: str, problem: errors.Problem) -> errors.Problem:
+    """The problem as the clients of that path read it."""
+    return enveloped(problem) if path.startswith(ENVELOPED) else problem
+
+
 def install(app: FastAPI) -> None:
     """Makes ``app`` answer every error so."""
     app.add_exception_handler(errors.Problem, _problem)
@@ -62,9 +83,14 @@ def install(app: FastAPI) -> None:
 
 async def _problem(_request: Request, error: Exception) -> Response:
     assert isinstance(error, errors.Problem)
-    if error.status >= 500:
-        log.warning("%s", error.slug, exc_info=error)
+    note(error)
     return response(error)
+
+
+def note(problem: errors.Problem) -> None:
+    """Into the log, what is not the client's fault."""
+    if problem.status >= 500:
+        log.warning("%s", problem.slug, exc_info=problem)
 
 
 async def _validation(_request: Request, error: Exception) -> Response:
@@ -81,22 +107,23 @@ def invalid(found: Sequence[Mapping[str, Any]], *where: str) -> errors.Invalid:
     return errors.Invalid(f"{'.'.join(first['loc'])}: {first['msg']}", errors=told)
 
 
-async def _http(_request: Request, error: Exception) -> Response:
+async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    said, path = str(error.detail), request.url.path
     kind = _BY_STATUS.get(error.status_code)
     if kind is not None:
-        return response(kind(str(error.detail)))
-    headers = dict(error.headers or {})
-    body = {"type": "about:blank", "title": str(error.detail), "status": error.status_code, "detail": str(error.detail)}
-    return ProblemResponse(body, error.status_code, headers)
+        return response(as_read_at(path, kind(said)))
+    around = _envelope(said, [said]) if path.startswith(ENVELOPED) else {}
+    body = {"type": "about:blank", "title": said, "status": error.status_code, "detail": said, **around}
+    return ProblemResponse(body, error.status_code, dict(error.headers or {}))
 
 
 async def _disconnect(_request: Request, _error: Exception) -> Response:
     return response(errors.Malformed("The request ended before its body did.", slug="incomplete-body"))
 
 
-async def _unexpected(_request: Request, error: Exception) -> Response:
-    return response(unexpected(error))
+async def _unexpected(request: Request, error: Exception) -> Response:
+    return response(as_read_at(request.url.path, unexpected(error)))
 
 
 def unexpected(error: Exception) -> errors.Problem:
