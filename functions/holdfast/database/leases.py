@@ -52,6 +52,12 @@ def acquire(database: Database, name: str, holder: str, seconds: int) -> Lease |
         return None
 
 
+def taken(connection: Connection, name: str) -> bool:
+    """Whether somebody holds the lease, as far as the database knows: who has died is missed when it runs out."""
+    held = select(leases.c.name).where(leases.c.name == name, leases.c.expires_at > db_now())
+    return connection.scalar(held) is not None
+
+
 def fence(connection: Connection, lease: Lease, seconds: int) -> None:
     """Holds the lease's row for the rest of the transaction, and prolongs it. Raises LeaseLost."""
     held = connection.execute(

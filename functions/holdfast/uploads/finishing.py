@@ -49,7 +49,7 @@ class Whole:
 def run(services: Services, upload_id: str) -> bool:
     """Finishes a session that is ``completing``; whether it is no longer that. False while another process is at it. Blocks.
     Raises StoreUnavailable and DatabaseUnavailable: to be called again."""
-    with kept(services.database, _lease(upload_id)) as keeping:
+    with kept(services.database, lease(upload_id)) as keeping:
         if keeping is None:
             return False
         with services.database.read() as connection:
@@ -78,7 +78,8 @@ def _finished(services: Services, session: Row[Any], keeping: Keeping) -> Proble
     return None
 
 
-def _lease(upload_id: str) -> str:
+def lease(upload_id: str) -> str:
+    """The lease of whoever finishes the upload, or reads it for a final one."""
     return f"upload:{upload_id}"
 
 
@@ -155,7 +156,7 @@ def _concatenated(services: Services, session: Row[Any], partials: Sequence[str]
 
 def _partial(services: Services, upload_id: str) -> None:
     """Makes sure that a partial upload is one object. Raises Unavailable, and Invalid when it has ended."""
-    with kept(services.database, _lease(upload_id)) as keeping:
+    with kept(services.database, lease(upload_id)) as keeping:
         if keeping is None:
             raise Unavailable("Another upload reads a partial upload of this one.")
         with services.database.read() as connection:

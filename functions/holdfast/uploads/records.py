@@ -19,6 +19,7 @@ from holdfast.assets.dates import check_readable
 from holdfast.assets.links import Target
 from holdfast.assets.transitions import Archive, Destroy
 from holdfast.clock import isoformat
+from holdfast.database import leases
 from holdfast.database.tables import intents as i
 from holdfast.database.tables import upload_sessions as s
 from holdfast.database.tables import versions as v
@@ -26,7 +27,7 @@ from holdfast.database.tables import workspaces
 from holdfast.errors import Conflict, Forbidden, Gone, Invalid, NotFound, Problem
 from holdfast.identity import passwords
 from holdfast.identity.access import Actor, Claims, authorise, demand
-from holdfast.uploads import ending, outcome, sessions, unfinished
+from holdfast.uploads import ending, finishing, outcome, sessions, unfinished
 from holdfast.uploads.outcome import Outcome, Progress
 
 if TYPE_CHECKING:
@@ -289,12 +290,13 @@ def remove(services: Services, claims: Claims, file_id: str, given: str | None) 
 
 def retry(services: Services, claims: Claims, file_id: str, given: str | None) -> Row[Any]:
     """The session of an upload that is complete and was not finished, because the store was away, say: it is to be finished now.
-    Blocks. Raises Conflict when it is not complete, AlreadyDone when it is done or being committed, Gone when it failed for good
+    Blocks. Raises Conflict when it is not complete, AlreadyDone when it is done or somebody is at it, Gone when it failed for good
     and nothing is left of it, and as ``find`` does."""
     with services.database.read() as connection:
         _, record = find(connection, claims, file_id, "upload")
+        running = leases.taken(connection, finishing.lease(file_id))
     check(record, given)
-    if record.session.state == "completing":
+    if record.session.state == "completing" and not running:
         return record.session
     if record.outcome.progress == "open":
         raise Conflict("The upload is not complete yet: send what is missing, and complete it.", slug="upload-open")
