@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from base64 import b64encode
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from hashlib import sha256
 
 import httpx
 import pytest
 
+from holdfast.clock import system
 from tests.asgi import Http
 from tests.stacks import SQL, SQLITE, Stack
 from tests.uploads.test_chunks import begin, complete, data, left_over, send, upload
@@ -84,6 +86,19 @@ def test_uploads_of_every_kind_are_listed_in_pages(stack: Stack) -> None:
         assert ([one["id"] for one in rest["data"]], rest["next_cursor"]) == ([first], None)
         assert http.get("/api/v1/file/all", params={"cursor": page["next_cursor"]}).status_code == 422
         assert http.get("/api/v1/file/all", params={"state": "open", "user_id": "7"}).status_code == 422
+
+
+@pytest.mark.parametrize("stack", [SQLITE], indirect=True)
+def test_an_upload_whose_time_is_over_is_not_listed_before_it_is_swept_away(stack: Stack) -> None:
+    now = system()
+    moment = [now]
+    with stack.client(stack.user("ada"), stack.services(lambda: moment[0], upload_expiry=100)) as http:
+        upload_id, _ = begin(http)
+        moment[0] = now + timedelta(seconds=99)
+        assert opened(http) == [(upload_id, 0)]
+        moment[0] = now + timedelta(seconds=100)
+        assert opened(http) == []
+        assert send(http, upload_id, 0, b"x").status_code == 410
 
 
 @BOTH

@@ -32,12 +32,12 @@ STEPS: Mapping[str, str] = {"open": "receiving", "completing": "storing", "store
 
 
 def listed(services: Services, claims: Claims, *, before: int | None, limit: int) -> tuple[list[dict[str, Any]], int | None]:
-    """The open uploads of who asks, the newest first, and where the next page begins. ``received`` and ``length`` in bytes: None
-    where nobody knows it yet. Blocks. Raises Unauthenticated, Forbidden."""
+    """The uploads of who asks that still take bytes, the newest first, and where the next page begins. ``received`` and ``length``
+    in bytes: None where nobody knows it yet. Blocks. Raises Unauthenticated, Forbidden."""
     with services.database.read() as connection:
         actor = authorise(connection, claims, "list")
         mine = (s.c.workspace_id == actor.workspace_id, s.c.user_id == actor.user_id, s.c.state == "open")
-        query = select(s).where(*mine)
+        query = select(s).where(*mine, s.c.expires_at > services.clock())
         if before is not None:
             query = query.where(s.c.id < before)
         rows = connection.execute(query.order_by(s.c.id.desc()).limit(limit + 1)).all()
