@@ -348,9 +348,10 @@ REACHES: dict[str, tuple[set[str], bool]] = {
 def test_who_reaches_whom_is_this_and_nothing_else(profiles: list[str]) -> None:
     bodies = render(*(PROFILES[one] for one in profiles), qdrant__enabled="true", clamav__enabled="true")
     found: dict[str, tuple[set[str], bool]] = {}
+    read = set[str]()
     monitored = {"worker": {8080}, "operator": {9090}, "mysql": {9104}}
     if profiles:  # where it is said who monitors
-        monitored |= {"lakefs": {8000}, "qdrant": {6333}}
+        monitored |= {"lakefs": {8000}, "qdrant": {6333}, **{one: {8080} for one in FUNCTION_COMPONENTS}}
     for policy in of_kind(bodies, "NetworkPolicy").values():
         component = policy["spec"]["podSelector"]["matchLabels"]["app.kubernetes.io/component"]
         reached, outside = set[str](), False
@@ -361,14 +362,19 @@ def test_who_reaches_whom_is_this_and_nothing_else(profiles: list[str]) -> None:
                 reached |= set(expression["values"])
                 continue
             namespaces = source["namespaceSelector"].get("matchLabels")
-            if {port["port"] for port in rule["ports"]} == ({8080} if component in FUNCTION_COMPONENTS else {8333}):
+            ingress, monitoring = ({"kubernetes.io/metadata.name": one} if profiles else None for one in ("ingress", "monitoring"))
+            ports = {port["port"] for port in rule["ports"]}
+            if ports == ({8080} if component in FUNCTION_COMPONENTS else {8333}) and namespaces == ingress:
                 outside = True
-                assert namespaces == ({"kubernetes.io/metadata.name": "ingress"} if profiles else None), component
             else:
-                assert {port["port"] for port in rule["ports"]} <= monitored.get(component, {9327}), component
-                assert namespaces == ({"kubernetes.io/metadata.name": "monitoring"} if profiles else None), component
+                assert ports <= monitored.get(component, {9327}), component
+                assert namespaces == monitoring, component
+                read.add(component)
         found[component] = (reached, outside)
     assert found == REACHES
+    of_a_port_for_all = {*FUNCTION_COMPONENTS, "lakefs", "qdrant"}
+    without_metrics = {"seaweedfs-backup", "clamav"}
+    assert read == set(found) - without_metrics - (set() if profiles else of_a_port_for_all)
     components = {template["metadata"]["labels"]["app.kubernetes.io/component"] for _, template in pods(bodies)}
     assert components - set(found) == {"migrate", "purge", "seaweedfs-bucket", "test"}, "who listens on nothing needs none"
 
@@ -378,7 +384,7 @@ def rules_of(component: str, **values: str) -> list[Body]:
     return rules
 
 
-@pytest.mark.parametrize(("component", "port"), [("lakefs", 8000), ("qdrant", 6333)])
+@pytest.mark.parametrize(("component", "port"), [("lakefs", 8000), ("qdrant", 6333), ("function-token", 8080)])
 def test_metrics_on_the_port_of_the_data_are_read_by_named_namespaces_alone(component: str, port: int) -> None:
     labels = '{"name": "monitoring"}'
     named = rules_of(component, qdrant__enabled="true", networkPolicies__monitoringNamespaceLabels=labels)
