@@ -198,6 +198,36 @@ def test_the_generated_secret_has_every_key_that_something_asks_for() -> None:
         ({"ingress__s3__by": '"host"'}, "ingress.s3.host is needed"),
         ({"gateway__enabled": "true"}, "gateway.parentRefs is needed"),
         ({"s3__bucket": '"assets"'}, "s3.bucket assets is the path of a function, too"),
+        (
+            {"seaweedfs__volume__racks": '[{"name": "a", "servers": 2}, {"name": "b", "servers": 0}]'},
+            "needs 2 racks, and seaweedfs.volume.racks has 1",
+        ),
+        ({"seaweedfs__volume__racks": '[{"name": "Rack_A", "servers": 2}]'}, 'small letters, digits and dashes, not "Rack_A"'),
+        ({"seaweedfs__volume__racks": '[{"name": "a"}]'}, "rack a says how many servers it has"),
+        ({"seaweedfs__volume__racks": '[{"name": "a", "servers": 2, "node": {}}]'}, "node is nothing that a rack has"),
+        (
+            {"seaweedfs__volume__racks": '[{"name": "a", "servers": 2, "storage": {"kind": "nsf"}}, {"name": "b", "servers": 1}]'},
+            'seaweedfs.volume.racks (a): storage.kind is storageClass, nfs or hostPath, not "nsf"',
+        ),
+        ({"mysql__storage": '{"kind": "nsf"}'}, 'mysql: storage.kind is storageClass, nfs or hostPath, not "nsf"'),
+        ({"seaweedfs__master__storage": '{"sise": "1Gi"}'}, "seaweedfs.master: storage.sise is none of the values of storage: "),
+        ({"mysql__external__host": '"h"'}, "mysql.external.host is said, and mysql.enabled is true"),
+        ({"s3__external__endpoint": '"http://h"'}, "s3.external.endpoint is said, and seaweedfs.enabled is true"),
+        ({"lakefs__external__endpoint": '"http://h"'}, "lakefs.external.endpoint is said, and lakefs.enabled is true"),
+        ({"clamav__external__address": '"h:3310"'}, "clamav.external.address is said, and clamav.enabled is false"),
+        ({"functions__overrides": '{"fileuplod": {}}'}, "functions.overrides names fileuplod, and there is no such function"),
+        ({"functions__overrides": '{"token": {"replcas": 3}}'}, "functions.overrides.token.replcas is none of the values of"),
+        ({"functions__overrides": '{"token": 3}'}, "functions.overrides.token holds values as functions does"),
+        ({"functions__replicas": "-1"}, "functions/replicas"),
+        ({"ingress__host": '"https://a.example.org/"'}, "ingress.host is the name of a host"),
+        ({"ingress__s3": '{"by": "host", "host": "a:80"}'}, "ingress.s3.host is the name of a host"),
+        (
+            {"ingress__host": '"a.example.org"', "ingress__s3": '{"by": "host", "host": "a.example.org"}'},
+            "ingress.s3.host is another one than ingress.host",
+        ),
+        ({"ingress__tls__enabled": "true"}, "ingress.host is needed with ingress.tls"),
+        ({"s3__bucket": '"Holdfast/files"'}, "s3.bucket is 3 to 63 small letters"),
+        ({"monitoring__rules__disabled": '["HighCpuUsage"]'}, "names HighCpuUsage, and there is no such alert"),
         ({"nonsense": "1"}, "'nonsense' not allowed"),
         ({"functions__replicas": '"two"'}, "functions/replicas"),
         ({"versions": '"git"'}, "versions"),
@@ -205,6 +235,14 @@ def test_the_generated_secret_has_every_key_that_something_asks_for() -> None:
 )
 def test_values_that_cannot_be_are_refused_in_a_sentence(values: dict[str, str], says: str) -> None:
     assert says in refusal(**values)
+
+
+def test_approvals_need_a_kubernetes_that_can_ask_for_a_verb() -> None:
+    before: list[str | Path] = ["template", RELEASE, CHART, "--kube-version=1.29.9"]
+    with pytest.raises(subprocess.CalledProcessError) as refused:
+        helm(*before)
+    assert "operator.approval needs Kubernetes 1.30, and this is v1.29.9" in refused.value.stderr
+    assert "kind: ValidatingAdmissionPolicy" not in helm(*before, "--set=operator.approval=false")
 
 
 def test_each_part_can_be_somebody_elses() -> None:
@@ -506,5 +544,5 @@ def unlike(value: chart.Value) -> Any:
     if value.schema["type"] == "array":
         return ["one", "two"] if value.schema["items"] == {"type": "string"} else [{"key": "a", "operator": "Exists"}]
     if value.schema["type"] == "object":
-        return {"size": "77Gi", "a_b": "c"}
+        return {"size": "77Gi"} if value.path.endswith(".storage") else {"a_b": "c"}
     return f"{value.default}x" if value.default else "other"

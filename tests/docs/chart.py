@@ -61,7 +61,7 @@ def _members(node: yaml.MappingNode, defaults: dict[str, Any], lines: list[str],
             members = tuple(_members(inner, default, lines, f"{path}."))
             schema = {"type": "object"}
         else:
-            schema = {"type": _type(default)}
+            schema = {"type": _type(default)} | ({"minimum": 0} if type(default) is int else {})
         if not members and not text.endswith("."):
             raise ValueError(f"values.yaml: {path} says nothing of itself")
         yield Value(path, text, default, schema, members)

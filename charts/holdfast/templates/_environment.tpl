@@ -1,7 +1,8 @@
 {{/* What the processes are told: settings that are no secrets, the same for all; and credentials, each its own. */}}
 
-{{/* Settings without secrets, as JSON. Argument: the root. */}}
+{{/* Settings without secrets, as JSON; first of all it is seen whether the values can be. Argument: the root. */}}
 {{- define "holdfast.settings" -}}
+{{- include "holdfast.check" . -}}
 {{- $v := .Values -}}
 {{- $all := dict
   "HOLDFAST_DATABASE_POOL" (toString $v.database.pool)

@@ -9,14 +9,25 @@
 {{- if ne (substr 0 1 (toString $v.replication)) "0" -}}
 {{- fail (printf "seaweedfs.replication %s asks for copies in other data centers, and this chart makes one." (toString $v.replication)) -}}
 {{- end -}}
-{{- if lt (len $v.volume.racks) (add1 $racks | int) -}}
-{{- fail (printf "seaweedfs.replication %s needs %d racks, and seaweedfs.volume.racks has %d." (toString $v.replication) (add1 $racks) (len $v.volume.racks)) -}}
-{{- end -}}
 {{- $most := 0 -}}
+{{- $used := 0 -}}
 {{- $names := list -}}
 {{- range $v.volume.racks -}}
+{{- if not (regexMatch "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$" (toString .name)) -}}
+{{- fail (printf "seaweedfs.volume.racks: a rack has a name of small letters, digits and dashes, not %q." (toString .name)) -}}
+{{- end -}}
+{{- if or (lt (int .servers) 0) (not (hasKey . "servers")) -}}
+{{- fail (printf "seaweedfs.volume.racks: rack %s says how many servers it has, none or more." .name) -}}
+{{- end -}}
+{{- range $key, $_ := omit . "name" "servers" "storage" "nodeSelector" "tolerations" "priorityClassName" -}}
+{{- fail (printf "seaweedfs.volume.racks: %s is nothing that a rack has: name, servers, storage, nodeSelector, tolerations, priorityClassName." $key) -}}
+{{- end -}}
 {{- $most = max $most (int .servers) -}}
 {{- $names = append $names .name -}}
+{{- $used = add $used (min 1 (int .servers)) -}}
+{{- end -}}
+{{- if lt (int $used) (add1 $racks | int) -}}
+{{- fail (printf "seaweedfs.replication %s needs %d racks, and seaweedfs.volume.racks has %d." (toString $v.replication) (add1 $racks) (int $used)) -}}
 {{- end -}}
 {{- if lt (int $most) (add1 $same | int) -}}
 {{- fail (printf "seaweedfs.replication %s needs a rack with %d servers, and the largest of seaweedfs.volume.racks has %d." (toString $v.replication) (add1 $same) (int $most)) -}}
