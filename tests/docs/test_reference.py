@@ -34,9 +34,9 @@ def test_the_map_names_only_places_that_are_there(page: str) -> None:
     assert [place for place in named if not (ROOT / place).exists()] == []
 
 
-def test_the_way_to_a_cluster_of_kind_is_one_and_the_same() -> None:
+def test_the_way_to_a_cluster_of_kind_is_one_and_the_same_and_takes_five_commands() -> None:
     [shown] = {
-        re.findall(r"```text\n(make setup\nkind create.*?)```", (ROOT / page).read_text(), re.DOTALL)[0]
+        re.findall(r"```text\n(kind create.*?)```", (ROOT / page).read_text(), re.DOTALL)[0]
         for page in ("README.md", "docs/guides/chart.md")
     }
     [node] = yaml.safe_load((ROOT / "kind-config.yaml").read_text())["nodes"]
@@ -46,8 +46,16 @@ def test_the_way_to_a_cluster_of_kind_is_one_and_the_same() -> None:
     assert f"--url {profile['ingress']['publicUrl']}\n" in shown
     assert profile["ingress"]["publicUrl"] == f"http://localhost:{port['hostPort']}"
     assert "--config kind-config.yaml" in shown
-    for file in re.findall(r"holdfast upload (.+)", shown):
-        assert (ROOT / file).exists()
+    assert (
+        f"http://{shown.split('helm install ')[1].split()[0]}.{shown.split('--namespace ')[1].split()[0]}" == profile["test"]["url"]
+    )
+    words = [line.split()[0] for line in shown.splitlines()]
+    assert words == ["kind", "helm", "skaffold", ".venv/bin/holdfast", ".venv/bin/holdfast"]
+    [uploaded] = re.findall(r"holdfast upload (.+)", shown)
+    assert (ROOT / uploaded).exists()
+    [release] = yaml.safe_load((ROOT / "skaffold.yaml").read_text())["deploy"]["helm"]["releases"]
+    assert [ROOT / one for one in release["valuesFiles"]] == [ROOT / "k8s/profiles/kind.yaml"]
+    assert profile["registration"] == "open", "the fourth command registers"
 
 
 def test_policies_jobs_find_their_image_in_kind_under_the_tag_that_the_operator_is_told() -> None:
