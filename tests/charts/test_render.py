@@ -139,7 +139,10 @@ def test_a_function_gets_no_more_credentials_than_its_clients_need() -> None:
         keys = {one["valueFrom"]["secretKeyRef"]["key"] for one in container["env"] if "valueFrom" in one}
         assert any(key.startswith("s3-") for key in keys) == ("s3" in function.extras), function.name
         assert any(key.startswith("lakefs-") for key in keys) == ("lakefs" in function.extras), function.name
-        assert not keys & {"database-owner-password", "audit-private-key", "database-purge-password"}, function.name
+        databases = {key for key in keys if key.startswith("database-")}
+        assert databases == ({f"database-{function.role}-password"} if function.role != "none" else set()), function.name
+        assert ("HOLDFAST_DATABASE_URL" in {one["name"] for one in container["env"]}) == bool(databases), function.name
+        assert "audit-private-key" not in keys, function.name
 
 
 def test_the_generated_secret_has_every_key_that_something_asks_for() -> None:
@@ -341,7 +344,11 @@ FUNCTION_COMPONENTS = {f"function-{one.slug}" for one in FUNCTIONS}
 STORES = {f"function-{one.slug}" for one in FUNCTIONS if "s3" in one.extras} | {"worker", "purge", "sweep", "test"}
 WEED = {f"seaweedfs-{role}" for role in ("master", "volume", "filer", "s3", "admin", "worker", "backup", "bucket")}
 REACHES: dict[str, tuple[set[str], bool]] = {
-    "mysql": (FUNCTION_COMPONENTS | {"worker", "purge", "sweep", "migrate", "seaweedfs-filer", "test"}, False),
+    "mysql": (
+        FUNCTION_COMPONENTS - {"function-console", "function-docs", "function-jwks"}
+        | {"worker", "purge", "sweep", "migrate", "seaweedfs-filer", "test"},
+        False,
+    ),
     "lakefs": (
         {
             "function-fileupload",

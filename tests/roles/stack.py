@@ -83,13 +83,22 @@ class Roles(Stack):
 
     def function(self, name: str, whose: Services) -> App:
         """One function, made as its container makes it, but for where its settings come from."""
-        services = self.of(self.role(name), whose.clock, whose.settings)
+        role = FUNCTIONS[name].role
+        services = self.without_stores(whose) if role == "none" else self.of(role, whose.clock, whose.settings)
         with patch("holdfast.web.function.Services", lambda: services):
             app: App = fresh(f"endpoints.{name}.app").app
         return app
 
-    def role(self, name: str) -> Role:
-        return FUNCTIONS[name].role
+    def without_stores(self, whose: Services) -> Services:
+        """The services of a process that is told of no database and has no credentials of a store. Closed as those of `of`."""
+        nothing = {
+            "database_url": "mysql+pymysql://nobody@127.0.0.1:1/nothing",
+            "s3_access_key": "",
+            "s3_secret_key": SecretStr(""),
+        }
+        services = Services(whose.settings.model_copy(update=nothing), whose.clock)
+        self._closing.callback(services.close)
+        return services
 
 
 def fresh(name: str) -> ModuleType:

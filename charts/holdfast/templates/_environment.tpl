@@ -57,10 +57,13 @@
 database-{{ ternary .role "owner" .root.Values.database.roles }}-password
 {{- end -}}
 
-{{/* Which key of the Secret each secret setting is, as JSON. Arguments: root, role (of the database), s3 (role there; empty: none), lakefs,
-     token, audit (booleans). */}}
+{{/* Which key of the Secret each secret setting is, as JSON. Arguments: root, role (of the database, or "none"), s3 (role there; empty: none),
+     lakefs, token, audit (booleans). */}}
 {{- define "holdfast.secretKeys" -}}
-{{- $all := dict "HOLDFAST_DATABASE_PASSWORD" (include "holdfast.databaseKey" .) -}}
+{{- $all := dict -}}
+{{- if ne .role "none" -}}
+{{- $_ := set $all "HOLDFAST_DATABASE_PASSWORD" (include "holdfast.databaseKey" .) -}}
+{{- end -}}
 {{- if .s3 -}}
 {{- $_ := set $all "HOLDFAST_S3_ACCESS_KEY" (printf "s3-%s-access-key" .s3) -}}
 {{- $_ := set $all "HOLDFAST_S3_SECRET_KEY" (printf "s3-%s-secret-key" .s3) -}}
@@ -85,7 +88,9 @@ envFrom:
   - configMapRef: {name: {{ include "holdfast.fullname" .root }}-settings}
 env:
   - {name: HOLDFAST_DATA, value: /tmp}
+  {{- if ne .role "none" }}
   - {name: HOLDFAST_DATABASE_URL, value: {{ include "holdfast.databaseUrl" (dict "root" .root "user" (include "holdfast.databaseUser" .)) | quote }}}
+  {{- end }}
   {{- $secret := include "holdfast.secret" .root }}
   {{- range $name, $key := include "holdfast.secretKeys" . | fromJson }}
   - name: {{ $name }}

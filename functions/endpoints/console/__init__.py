@@ -1,2 +1,2 @@
 EXTRAS = ()
-ROLE = "read"
+ROLE = "none"

@@ -1,2 +1,2 @@
 EXTRAS = ("sql", "lifecycle")
-ROLE = "read"
+ROLE = "none"

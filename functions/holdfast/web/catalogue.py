@@ -15,12 +15,12 @@ from holdfast.web import serving
 class Function:
     """``paths``: what an ingress sends to it, each with all that lies beneath; where two fit, the longer one counts. ``extras``:
     the package's extras that its image holds; functions with the same ones share a layer. ``role``: as whom it works with the
-    database and the object store (``holdfast.database.grants``)."""
+    database and the object store (``holdfast.database.grants``), or ``none``, without either."""
 
     name: str
     paths: tuple[str, ...]
     extras: tuple[str, ...]
-    role: Literal["read", "write"]
+    role: Literal["none", "read", "write"]
 
     @property
     def slug(self) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from importlib import import_module
+from unittest.mock import patch
 
 from fastapi.routing import APIRoute
 
 from holdfast.web import catalogue, serving
+from tests.roles.stack import fresh
 
 FUNCTIONS = {one.name: one for one in catalogue.functions()}
 
@@ -58,4 +60,18 @@ def test_a_function_that_only_reads_has_no_method_that_changes_anything() -> Non
     }
     reading = {name for name, one in FUNCTIONS.items() if one.role == "read"}
     assert {name for name in reading if methods[name] - {"GET", "HEAD"}} == {"policies_preview"}  # which a policy is sent to
-    assert {name for name in FUNCTIONS if not methods[name] - {"GET", "HEAD"}} <= reading
+    assert {name for name in FUNCTIONS if not methods[name] - {"GET", "HEAD"}} <= reading | WITHOUT_STORES
+
+
+WITHOUT_STORES = {"console", "docs", "jwks"}
+
+
+def test_who_has_no_role_needs_no_store_to_be_ready() -> None:
+    """And who needs one has a role."""
+    needs = dict[str, object]()
+    for name in FUNCTIONS:
+        with patch("holdfast.web.function.create_app") as made:
+            fresh(f"endpoints.{name}.app")
+        needs[name] = made.call_args.kwargs.get("needs")
+    assert {name for name, parts in needs.items() if not parts} == WITHOUT_STORES
+    assert {name for name, one in FUNCTIONS.items() if one.role == "none"} == WITHOUT_STORES
