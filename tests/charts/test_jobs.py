@@ -1,13 +1,18 @@
-"""Jobs that are no hooks: Kubernetes lets nobody change the pods of one that is there, so another spec is a Job of another name."""
+"""Jobs that are no hooks: Kubernetes lets nobody change the pods of one that is there, so another spec is a Job of another name.
+
+And what the migration does while the database does not let it in.
+"""
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.charts.rendering import Body, of_kind
+from tests.charts.rendering import Body, of_kind, render
 from tests.docs.pages import CHART
 from tests.servers.helm import Helm
 
@@ -46,3 +51,46 @@ def test_another_version_of_the_chart_leaves_the_jobs_as_they_are(tmp_path: Path
     about = newer / "Chart.yaml"
     about.write_text(about.read_text().replace("0.1.0", "0.2.0"))
     assert jobs(newer, POSTGRES) == jobs(CHART, POSTGRES)
+
+
+MYSQL = """#!/bin/sh
+echo "$*" >>{folder}/asked
+[ "$1" = -e ] || exec cat >>{folder}/statements
+{answers}
+"""
+"""A client that answers the first question with `answers`, and takes down all statements."""
+
+
+def prepared(folder: Path, answers: str) -> subprocess.CompletedProcess[str]:
+    """What becomes of the migration's first step with such a client."""
+    (folder / "mysql").write_text(MYSQL.format(folder=folder, answers=answers))
+    (folder / "sleep").write_text("#!/bin/sh\n")
+    for program in ("mysql", "sleep"):
+        (folder / program).chmod(0o755)
+    [step] = of_kind(render(), "Job")["holdfast-migrate"]["spec"]["template"]["spec"]["initContainers"]
+    given = {one["name"]: one.get("value", "secret") for one in step["env"]}
+    return subprocess.run(
+        step["command"],
+        env={**given, "PATH": f"{folder}:{os.environ['PATH']}"},
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def test_the_migration_waits_for_a_database_that_is_not_there_yet(tmp_path: Path) -> None:
+    away = "ERROR 2003 (HY000): Can't connect to MySQL server on 'holdfast-mysql:3306' (111)"
+    ended = prepared(tmp_path, f'[ "$(wc -l <{tmp_path}/asked)" -gt 3 ] || {{ echo "{away}" >&2; exit 1; }}')
+    assert (ended.returncode, ended.stderr.count(away)) == (0, 3)
+    assert "CREATE DATABASE IF NOT EXISTS `holdfast`" in (tmp_path / "statements").read_text()
+
+
+def test_old_data_with_new_credentials_ends_the_migration_with_a_sentence(tmp_path: Path) -> None:
+    """Where Helm cannot see it: an existing Secret that is another, or folders of an export that had data in them."""
+    denied = "ERROR 1045 (28000): Access denied for user 'root'@'10.244.0.9' (using password: YES)"
+    ended = prepared(tmp_path, f'echo "{denied}" >&2; exit 1')
+    assert ended.returncode == 1
+    assert "bring back the Secret of that: new credentials do not open it." in ended.stderr
+    assert "database-owner-password of the Secret holdfast-credentials" in ended.stderr
+    assert not (tmp_path / "statements").exists()
