@@ -29,7 +29,7 @@ AT_A_SERVER = {
     '{{- range (lookup "v1" "PersistentVolumeClaim" .Release.Namespace "").items }}',
     "{{- range $key, $value := $known }}",
 }
-"""Branches that are taken where the cluster already has something: test_release.py."""
+"""Branches that are taken where the cluster already has something: test_credentials.py, test_release.py."""
 
 
 class Covered:
