@@ -17,6 +17,52 @@ NODES = {"HighCPUUsage", "HighMemoryUsage"}
 """Alerts of node-exporter, whose only name of a node is ``instance``."""
 
 
+OF_000 = {
+    "HighFilerRequestLatency": ("histogram_quantile(0.99", "> 2", "5m", "warning"),
+    "LowFilerQPS": ("rate(SeaweedFS_filerStore_request_total", "SeaweedFS_s3_request_total", "10m", "warning"),
+    "HighS3RequestLatency": ("histogram_quantile(0.95", "> 3", "5m", "critical"),
+    "HighVolumeServerLatency": ("histogram_quantile(0.99", "> 1", "5m", "warning"),
+    "VolumeServerDiskUsageHigh": ("/ ignoring(type)", "* 100 > 85", "10m", "critical"),
+    "HighMemoryUsage": ("node_memory_MemAvailable_bytes", "* 100 > 80", "10m", "warning"),
+    "HighCPUUsage": ('mode="idle"', "* 100 > 80", "10m", "warning"),
+}
+"""The seven alerts of reference 000: what of each expression is its own or was wrong there, its `for`, and its severity."""
+OF_AN_OPERATOR = {
+    "a policy fails": {"PolicyRunFailed", "PolicyNotReady"},
+    "its guard tripped": {"PolicyGuardTripped"},
+    "the purge is behind": {"PurgeBehind", "PurgeNotRunning", "ErasureStuck"},
+    "the committer is stuck": {"CommitterStuck"},
+    "the queue's age": {"JobQueueStuck"},
+    "the trail is not sealed": {"AuditUnsealed"},
+    "copies are missing": {"SeaweedFSUnderReplicated"},
+    "a disk fills": {"VolumeNearlyFull", "VolumeServerDiskUsageHigh"},
+    "a certificate expires": {"CertificateExpiring"},
+    "something is down": {f"{one}Down" for one in ("Function", "Worker", "Operator", "SeaweedFSRole", "LakeFS", "MySQL", "Qdrant")},
+}
+
+
+@pytest.mark.parametrize("name", OF_000)
+def test_an_alert_of_000_is_there_as_it_was_meant(name: str) -> None:
+    one, other, wait, severity = OF_000[name]
+    rule = alert(name)
+    assert one in rule["expr"]
+    assert other in rule["expr"]
+    assert (rule["for"], rule["labels"]["severity"]) == (wait, severity)
+
+
+def test_what_000_called_the_filers_latency_is_two_alerts() -> None:
+    assert {one.name for one in selectors(parsed(alert("HighFilerRequestLatency")["expr"]))} == {
+        "SeaweedFS_filer_request_seconds_bucket",
+        "SeaweedFS_filer_request_seconds_count",
+    }
+    assert "SeaweedFS_filerStore_request_seconds_bucket" in alert("HighFilerStoreLatency")["expr"]
+
+
+@pytest.mark.parametrize("wanted", OF_AN_OPERATOR)
+def test_what_whoever_operates_the_system_wants_to_know_has_an_alert(wanted: str) -> None:
+    assert OF_AN_OPERATOR[wanted] <= set(ALERTS)
+
+
 def test_promtool_accepts_every_rule(promtool: Promtool) -> None:
     said = promtool("check", "rules", *sorted(RULES.glob("*.yaml")), cwd=RULES)
     assert said.count("SUCCESS: 1 rules found") == len(ALERTS) > 30
