@@ -44,6 +44,16 @@ def test_every_function_has_its_deployment_service_and_paths(profile: str) -> No
 
 
 @every_profile
+def test_no_name_is_longer_than_kubernetes_takes(profile: str) -> None:
+    """With the longest name of a release that is taken: what a controller adds to it has to fit into a label."""
+    longest = {"Service": 63, "Job": 63, "StatefulSet": 52, "CronJob": 52}
+    name = "a" * (52 - len("-seaweedfs-volume-rack1"))
+    bodies = render(PROFILES[profile], fullnameOverride=f'"{name}"')
+    found = [(one["kind"], one["metadata"]["name"]) for one in bodies]
+    assert [(kind, one) for kind, one in found if len(one) > longest.get(kind, 253)] == []
+
+
+@every_profile
 def test_a_service_selects_exactly_the_pods_of_its_component(profile: str) -> None:
     bodies = render(PROFILES[profile])
     labels = {where: template["metadata"]["labels"] for where, template in pods(bodies)}
@@ -231,6 +241,8 @@ def test_the_generated_secret_has_every_key_that_something_asks_for() -> None:
         ({"ingress__tls__enabled": "true"}, "ingress.host is needed with ingress.tls"),
         ({"s3__bucket": '"Holdfast/files"'}, "s3.bucket is 3 to 63 small letters"),
         ({"monitoring__rules__disabled": '["HighCpuUsage"]'}, "names HighCpuUsage, and there is no such alert"),
+        ({"fullnameOverride": '"the-holdfast-of-our-photographers"'}, "is too long a name for a StatefulSet, by 4 characters"),
+        ({"seaweedfs__volume__racks": f'[{{"name": "{"a" * 40}", "servers": 2}}]'}, "is too long a name for a StatefulSet"),
         ({"nonsense": "1"}, "'nonsense' not allowed"),
         ({"functions__replicas": '"two"'}, "functions/replicas"),
         ({"versions": '"git"'}, "versions"),

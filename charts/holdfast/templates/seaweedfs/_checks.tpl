@@ -26,6 +26,13 @@
 {{- $names = append $names .name -}}
 {{- $used = add $used (min 1 (int .servers)) -}}
 {{- end -}}
+{{- /* A StatefulSet's name and ten characters more become a label of its pods, of which there are 63 at most. */ -}}
+{{- range $part := append $names "" -}}
+{{- $longest := printf "%s-seaweedfs-%s" (include "holdfast.fullname" $) (ternary (printf "volume-%s" $part) "master" (ne $part "")) -}}
+{{- if gt (len $longest) 52 -}}
+{{- fail (printf "%s is too long a name for a StatefulSet, by %d characters: give the release, fullnameOverride or the rack a shorter one." $longest (sub (len $longest) 52)) -}}
+{{- end -}}
+{{- end -}}
 {{- if lt (int $used) (add1 $racks | int) -}}
 {{- fail (printf "seaweedfs.replication %s needs %d racks, and seaweedfs.volume.racks has %d." (toString $v.replication) (add1 $racks) (int $used)) -}}
 {{- end -}}
