@@ -58,6 +58,16 @@ def test_the_way_to_a_cluster_of_kind_is_one_and_the_same_and_takes_five_command
     assert profile["registration"] == "open", "the fourth command registers"
 
 
+def test_the_limits_of_three_ingress_controllers_are_in_the_guide() -> None:
+    text = (ROOT / "docs/guides/chart.md").read_text()
+    rows = dict(re.findall(r"^\| (ingress-nginx|Traefik|HAProxy)[^|]* \| (.+) \|$", text, re.MULTILINE))
+    for limit in ("proxy-body-size", "proxy-request-buffering", "proxy-read-timeout"):
+        assert f"nginx.ingress.kubernetes.io/{limit}" in rows["ingress-nginx"]
+    assert "no limit" in rows["Traefik"]
+    assert "readTimeout" in rows["Traefik"]
+    assert "haproxy.org/timeout-server" in rows["HAProxy"]
+
+
 def test_policies_jobs_find_their_image_in_kind_under_the_tag_that_the_operator_is_told() -> None:
     config, profile = (yaml.safe_load((ROOT / file).read_text()) for file in ("skaffold.yaml", "k8s/profiles/kind.yaml"))
     [hook] = config["deploy"]["helm"]["hooks"]["before"]
