@@ -61,13 +61,13 @@ echo "$*" >>{folder}/asked
 """A client that answers the first question with `answers`, and takes down all statements."""
 
 
-def prepared(folder: Path, answers: str) -> subprocess.CompletedProcess[str]:
+def prepared(folder: Path, answers: str = "", **values: str) -> subprocess.CompletedProcess[str]:
     """What becomes of the migration's first step with such a client."""
     (folder / "mysql").write_text(MYSQL.format(folder=folder, answers=answers))
     (folder / "sleep").write_text("#!/bin/sh\n")
     for program in ("mysql", "sleep"):
         (folder / program).chmod(0o755)
-    [step] = of_kind(render(), "Job")["holdfast-migrate"]["spec"]["template"]["spec"]["initContainers"]
+    [step] = of_kind(render(upgrade=False, **values), "Job")["holdfast-migrate"]["spec"]["template"]["spec"]["initContainers"]
     given = {one["name"]: one.get("value", "secret") for one in step["env"]}
     return subprocess.run(
         step["command"],
@@ -77,6 +77,22 @@ def prepared(folder: Path, answers: str) -> subprocess.CompletedProcess[str]:
         text=True,
         timeout=60,
     )
+
+
+@pytest.mark.parametrize("exporter", ["true", "false"])
+def test_the_exporter_of_mysql_has_a_user_of_its_own_who_reads_no_data(exporter: str, tmp_path: Path) -> None:
+    assert prepared(tmp_path, mysql__exporter__enabled=exporter).returncode == 0
+    said = [line.strip() for line in (tmp_path / "statements").read_text().splitlines() if "exporter" in line]
+    assert (said != []) == (exporter == "true")
+    assert [line.partition(" TO ")[0] for line in said if line.startswith("GRANT")] == (
+        ["GRANT PROCESS, REPLICATION CLIENT ON *.*", "GRANT SELECT ON performance_schema.*"] if said else []
+    )
+    for container in of_kind(render(mysql__exporter__enabled=exporter), "StatefulSet")["holdfast-mysql"]["spec"]["template"][
+        "spec"
+    ]["containers"]:
+        if container["name"] == "exporter":
+            assert "--mysqld.username=holdfast_exporter" in container["args"]
+            assert [one["valueFrom"]["secretKeyRef"]["key"] for one in container["env"]] == ["database-exporter-password"]
 
 
 def test_the_migration_waits_for_a_database_that_is_not_there_yet(tmp_path: Path) -> None:
