@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from holdfast.audit.signing import Signing
     from holdfast.database.direct import Direct
     from holdfast.database.engine import Database
+    from holdfast.identity.access import Claims
     from holdfast.identity.tokens import Tokens
     from holdfast.jobs.repeating import Runner
     from holdfast.scanning.port import Scanner
@@ -166,6 +167,16 @@ class Services:
         from holdfast.identity.tokens import Tokens
 
         return Tokens(load(self.settings), self.settings.token_minutes, self.clock)
+
+    @shared
+    def anybody(self) -> Claims | None:
+        """Who asks when a request brings no token; None: nobody, it is refused. Where authentication is disabled it blocks, and
+        raises Conflict when there can be no such user any more: ask for it at start-up."""
+        if not self.settings.auth_disabled:
+            return None
+        from holdfast.identity import anybody
+
+        return anybody.claims(self)
 
     @shared
     def links(self) -> Links:

@@ -90,6 +90,11 @@ class Settings(BaseSettings):
         "auto",
         description="Who may register: `open` anybody, `invite` with a code, `closed` nobody; `auto`: open on loopback only.",
     )
+    auth_disabled: bool = Field(
+        False,
+        description="For demonstrations, with `holdfast serve` alone: whoever brings no token is the user `anybody`, "
+        "with a workspace of his own.",
+    )
     login_failures: int = Field(10, ge=1, description="Failed logins of one name or address after which it has to wait.")
     login_wait_seconds: int = Field(60, ge=1, description="How long it then waits at first; doubled by each further failure.")
 

@@ -88,9 +88,12 @@ def downloaded(url: str) -> bytes:
     return reply.content
 
 
-def test_a_public_file_from_init_to_delete(stack: Stack) -> None:
-    with listening(stack, stack.services(upload_chunk=CHUNK)) as http:
-        who = admin(http)
+@pytest.mark.parametrize("disabled", [False, True], ids=["with a token", "where authentication is disabled"])
+def test_a_public_file_from_init_to_delete(stack: Stack, disabled: bool) -> None:
+    services = stack.services(upload_chunk=CHUNK, auth_disabled=disabled)
+    assert (services.anybody is not None) is disabled  # as ``serve`` asks for it
+    with listening(stack, services) as http:
+        who = {} if disabled else admin(http)
         upload_id = init(http, who)
         assert data_of(http.get(f"{API}/status/{upload_id}", headers=who))["status"] == "PENDING"
         chunks(http, who, upload_id, 3, 1)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.cli.program import HOLDFAST, Program
@@ -55,3 +56,27 @@ def test_a_port_that_is_taken_is_one_clear_line(holdfast: Program) -> None:
 def test_a_wrong_setting_is_one_clear_line(tmp_path: Path) -> None:
     [line] = Program(tmp_path, tmp_path, {"HOLDFAST_THREADS": "0"})("serve", code=2).stderr.splitlines()
     assert line.startswith("holdfast: HOLDFAST_THREADS: ")
+
+
+def test_where_authentication_is_disabled_all_without_a_token_are_one_user(tmp_path: Path) -> None:
+    demonstration = Program(tmp_path, tmp_path, {"HOLDFAST_AUTH_DISABLED": "true"})
+    for _ in range(2):  # a restart finds him again
+        with started(demonstration, "--data", "here") as (process, url), httpx.Client(base_url=url, timeout=60) as http:
+            me = http.get("/me").json()
+            assert (me["username"], me["branch"]) == ("anybody", "anybody_space")
+            assert http.post("/fileupload", files={"primary_file": ("note.txt", b"note")}).status_code == 200
+            assert [one["asset_path"] for one in http.get("/assets").json()["items"]] == ["text/txt/note"]
+            assert http.get("/me", headers={"Authorization": "Bearer none"}).status_code == 401
+            process.send_signal(signal.SIGTERM)
+            assert process.wait() == 0
+    with started(Program(tmp_path, tmp_path), "--data", "here") as (_, url):
+        assert httpx.get(f"{url}/me").status_code == 401, "nothing of it is left when it is not asked for"
+
+
+def test_a_workspace_of_nobody_that_was_deleted_is_one_clear_line(tmp_path: Path) -> None:
+    demonstration = Program(tmp_path, tmp_path, {"HOLDFAST_AUTH_DISABLED": "true"})
+    with started(demonstration, "--data", "here") as (_, url):
+        assert httpx.request("DELETE", f"{url}/workspace", json={"confirm": "anybody_space"}).status_code == 200
+        assert httpx.get(f"{url}/me").status_code == 401
+    [line] = demonstration("serve", "--data", "here", "--port", "0", code=5).stderr.splitlines()
+    assert "he or his workspace was deleted" in line

@@ -20,12 +20,18 @@ if TYPE_CHECKING:
 def register(services: Services, username: str, password: str, invitation: str | None = None) -> None:
     """A new user and his workspace, with the installation's default quota. Raises Invalid, Conflict, and Forbidden where the
     setting ``registration`` does not let him (``auto`` asks for an invitation; ``serve`` on loopback turns it into ``open``)."""
-    settings, now = services.settings, services.clock()
+    settings = services.settings
     if settings.registration == "closed":
         raise Forbidden("Registration is closed here.", slug="registration-closed")
+    make(services, username, password, None if settings.registration == "open" else (invitation or ""))
+
+
+def make(services: Services, username: str, password: str, code: str | None = None) -> None:
+    """As ``register``, whoever may register; ``code``: the invitation that it takes. Raises Invalid, Conflict, and Forbidden where
+    the code is none."""
+    now = services.clock()
     names.checked(username)
     passwords.checked(password)
-    code = None if settings.registration == "open" else (invitation or "")
     with services.database.read() as connection:
         if code is not None:
             invitations.check(connection, code, now)
@@ -39,7 +45,7 @@ def register(services: Services, username: str, password: str, invitation: str |
         if code is not None:
             invitations.redeem(connection, code, username, now)
         workspace = insert(workspaces).values(
-            name=branch, name_folded=names.folded(branch), quota_bytes=settings.default_quota_bytes, created_at=now
+            name=branch, name_folded=names.folded(branch), quota_bytes=services.settings.default_quota_bytes, created_at=now
         )
         [workspace_id] = connection.execute(workspace).inserted_primary_key or (None,)
         connection.execute(

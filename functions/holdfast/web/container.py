@@ -13,6 +13,7 @@ import sys
 from importlib import import_module
 
 NAME = "HOLDFAST_FUNCTION"
+NOT_HERE = "HOLDFAST_AUTH_DISABLED is for demonstrations with `holdfast serve`, not for a container."
 
 
 def main(arguments: list[str]) -> int:
@@ -33,6 +34,9 @@ def _serving(arguments: list[str]) -> int:
         return 2
     app = import_module(f"endpoints.{arguments[0]}.app").app
     settings = app.state.services.settings
+    if settings.auth_disabled:
+        print(f"holdfast: {NOT_HERE}", file=sys.stderr)
+        return 2
     logs.configure(settings.log_level)
     gc.freeze()
     gc.enable()

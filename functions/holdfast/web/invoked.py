@@ -12,16 +12,20 @@ from importlib import import_module
 from typing import Any
 
 from holdfast.web import logs
-from holdfast.web.container import NAME
+from holdfast.web.container import NAME, NOT_HERE
 
 
 def __getattr__(name: str) -> Any:
-    """PEP 562. Raises AttributeError for another name, and whatever importing the function raises."""
+    """PEP 562. Raises AttributeError for another name, ValueError for a setting that is not for here, and whatever importing
+    the function raises."""
     if name != "handler":
         raise AttributeError(name)
     gc.disable()
     function = import_module(f"endpoints.{os.environ[NAME]}.app")
-    logs.configure(function.app.state.services.settings.log_level)
+    settings = function.app.state.services.settings
+    if settings.auth_disabled:
+        raise ValueError(NOT_HERE)
+    logs.configure(settings.log_level)
     gc.freeze()
     gc.enable()
     return function.handler

@@ -48,6 +48,8 @@ def _prepare(services: Services) -> None:
     services.settings.data.mkdir(parents=True, exist_ok=True)
     migrate.upgrade(services.database)
     assert services.tokens  # a key that cannot be used is to be known now, not at the first login
+    if services.anybody is not None:
+        print("holdfast: authentication is disabled: whoever reaches this server may do anything in a workspace.", file=sys.stderr)
     services.start()
 
 

@@ -120,6 +120,13 @@ def test_a_container_of_no_function_says_which_there_are() -> None:
     assert "docs" in said.partition("{")[2]
 
 
+def test_a_container_does_not_start_without_authentication() -> None:
+    with process("-m", "holdfast.web.container", "docs", HOLDFAST_AUTH_DISABLED="true") as running:
+        _, said = running.communicate(timeout=20)
+    assert running.returncode == 2
+    assert "HOLDFAST_AUTH_DISABLED" in said
+
+
 @pytest.mark.parametrize(
     ("configured", "host", "meant"),
     [
