@@ -33,8 +33,8 @@ def look(at: Governed) -> int:
 
 
 def told(at: Governed, name: str = "one") -> dict[str, Any]:
-    known = folder.read(at.services.settings.policies_folder).policies[f"default/{name}"]
-    return standing(at.services, known).status()
+    known = folder.read(at.services.settings.policies_folder)
+    return standing(at.services, known.policies[f"default/{name}"], known.wrong).status()
 
 
 def conditions(at: Governed) -> dict[str, str]:
@@ -204,11 +204,15 @@ def test_suspended_deleted_and_unreadable_policies_do_nothing(stack: Stack, capl
         broken = at.services.settings.policies_folder / "default.broken.yaml"
         broken.write_text("spec: {")
         at.move(hours=2)
-        told: dict[str, str] = {}
+        said: dict[str, str] = {}
         for _ in range(2):
-            assert tick(at.services, threading.Event(), told) == 0, "what cannot be read may be what keeps the others' versions"
+            assert tick(at.services, threading.Event(), said) == 0, "what cannot be read may be what keeps the others' versions"
         assert caplog.text.count("default.broken.yaml") == 1, "said once"
+        assert (conditions(at)["Ready"], conditions(at)["Enforcing"]) == ("False", "False")
+        assert "default.broken.yaml" in told(at)["conditions"][0]["message"]
+        assert "nextRun" not in told(at)
         broken.unlink()
+        assert conditions(at)["Ready"] == "True"
         folder.remove(at.services.settings.policies_folder, suspended)
         assert look(at) == 0
         assert statuses(at) == ["active"]

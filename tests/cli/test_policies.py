@@ -120,6 +120,24 @@ def test_a_policy_that_is_refused_does_not_look_fine(operator: Program, policy: 
     operator("policy", "delete", "-f", file)
 
 
+def test_a_policy_that_was_put_there_by_hand_is_deleted_like_any_other(
+    operator: Program, policy: Callable[..., Path], served: Served
+) -> None:
+    file = policy()
+    name = name_of(file)
+    operator("policy", "apply", "-f", file)
+    by_hand = served.data / "policies" / "by hand.yaml"
+    try:
+        by_hand.write_bytes(file.read_bytes())
+        shown = operator("policy", "get", "-f", file, "-o", "json")
+        assert "so no policy is run" in shown.stderr
+        assert [row["ready"] for row in json.loads(shown.stdout)] == ["False"]
+        operator("policy", "delete", name)
+        operator("policy", "get", name, code=4)
+    finally:
+        by_hand.unlink(missing_ok=True)
+
+
 def test_a_run_is_bound_to_the_plan_that_was_shown(operator: Program, policy: Callable[..., Path]) -> None:
     uploaded(operator, "a.txt")
     file = policy(mode="Enforce")
@@ -155,6 +173,10 @@ def test_what_is_no_policy_is_refused_and_changes_nothing(operator: Program, pol
     assert "spec.archive.afterDays" in operator("policy", "apply", "-f", file, code=1).stderr
     assert "no cron expression" in operator("policy", "apply", "-f", policy(schedule="now and then"), code=2).stderr
     assert "IANA" in operator("policy", "apply", "-f", policy(timeZone="Nowhere"), code=2).stderr
+    file.write_bytes(b"\xff\xfe\x00binary")
+    assert "no YAML" in operator("policy", "apply", "-f", file, code=1).stderr
+    one = policy().read_text()
+    assert "is in it 2 times" in operator("policy", "apply", "-f", "-", says=f"{one}---\n{one}", code=2).stderr
     file.write_text("")
     assert "no policy in it" in operator("policy", "apply", "-f", file, code=2).stderr
     operator("policy", "apply", "-f", operator.cwd / "missing.yaml", code=1)

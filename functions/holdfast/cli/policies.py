@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +17,7 @@ from holdfast.cli.listing import moment
 from holdfast.cli.output import Format, Output, answer, listing, note
 
 if TYPE_CHECKING:
+    from holdfast.policies.folder import Folder
     from holdfast.policies.model import AssetPolicy
     from holdfast.services import Services
 
@@ -37,7 +39,7 @@ def apply(file: File, data: Data = None) -> None:
     from holdfast.policies.schedule import BadSchedule
 
     with installation(data) as services:
-        wanted = _read(file)
+        wanted, known = _read(file), folder.read(services.settings.policies_folder)
         for policy in wanted:
             try:
                 _check_schedule(policy)
@@ -46,7 +48,7 @@ def apply(file: File, data: Data = None) -> None:
             if (said := below_floors(services, policy)) is not None:
                 raise Failure(f"{policy.key}: {said}.", USAGE)
         for policy in wanted:
-            changed = folder.put(services.settings.policies_folder, policy)
+            changed = folder.put(services.settings.policies_folder, policy, known)
             note(f"assetpolicy {policy.key} {'configured' if changed else 'unchanged'}")
 
 
@@ -56,8 +58,9 @@ def get(name: MaybeName = None, file: Those = None, data: Data = None, output: O
     from holdfast.lifecycle.standing import standing
 
     with installation(data) as services:
-        chosen = _known(services).values() if name is None and file is None else _chosen(services, name, file)
-        listing((standing(services, policy).row() for policy in chosen), COLUMNS, output)
+        known = _known(services)
+        chosen = known.policies.values() if name is None and file is None else _chosen(known, name, file)
+        listing((standing(services, policy, known.wrong).row() for policy in chosen), COLUMNS, output)
 
 
 @app.command()
@@ -69,7 +72,9 @@ def describe(name: MaybeName = None, file: Those = None, data: Data = None, outp
     from holdfast.policies.model import dump
 
     with installation(data) as services:
-        whole = [{**dump(policy), "status": standing(services, policy).status()} for policy in _chosen(services, name, file)]
+        known = _known(services)
+        chosen = _chosen(known, name, file)
+        whole = [{**dump(policy), "status": standing(services, policy, known.wrong).status()} for policy in chosen]
         if len(whole) == 1:
             answer(whole[0], output)
         else:
@@ -117,10 +122,11 @@ def approve(
     from holdfast.policies.model import APPROVE_PLAN
 
     with installation(data) as services:
-        policy = _find(services, name)
+        known = _known(services)
+        policy = _find(known, name)
         annotations = {**policy.metadata.annotations, APPROVE_PLAN: ",".join(digest)}
         metadata = policy.metadata.model_copy(update={"annotations": annotations})
-        folder.put(services.settings.policies_folder, policy.model_copy(update={"metadata": metadata}))
+        folder.put(services.settings.policies_folder, policy.model_copy(update={"metadata": metadata}), known)
         note(f"assetpolicy {policy.key} approved")
 
 
@@ -132,9 +138,9 @@ def delete(name: MaybeName = None, file: Those = None, data: Data = None) -> Non
     _check_one_of(name, file)
     with installation(data) as services:
         known = _known(services)
-        doomed = [_find(services, name)] if name is not None else [p for p in _read(file or Path()) if p.key in known]
+        doomed = [_find(known, name)] if name is not None else [p for p in _read(file or Path()) if p.key in known.policies]
         for policy in doomed:
-            folder.remove(services.settings.policies_folder, policy)
+            folder.remove(services.settings.policies_folder, policy, known)
             note(f"assetpolicy {policy.key} deleted")
 
 
@@ -146,20 +152,23 @@ def qualified(name: str) -> str:
 def _read(file: Path) -> list[AssetPolicy]:
     from holdfast.policies import folder
 
-    text = sys.stdin.read() if str(file) == "-" else file.read_text()
+    text = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
     found = folder.parse_all(text)
     if not found:
         raise Failure("There is no policy in it.", USAGE)
+    for key, times in Counter(policy.key for policy in found).items():
+        if times > 1:
+            raise Failure(f"{key} is in it {times} times.", USAGE)
     return found
 
 
-def _known(services: Services) -> dict[str, AssetPolicy]:
+def _known(services: Services) -> Folder:
     from holdfast.policies import folder
 
     known = folder.read(services.settings.policies_folder)
     for name, message in known.wrong.items():
-        note(f"holdfast: {name} is no AssetPolicy that can be read: {message}")
-    return dict(known.policies)
+        note(f"holdfast: {name} is no AssetPolicy that can be read, so no policy is run: {message}")
+    return known
 
 
 def _check_one_of(name: str | None, file: Path | None) -> None:
@@ -167,15 +176,15 @@ def _check_one_of(name: str | None, file: Path | None) -> None:
         raise Failure("Name a policy, or a file with --file.", USAGE)
 
 
-def _chosen(services: Services, name: str | None, file: Path | None) -> list[AssetPolicy]:
+def _chosen(known: Folder, name: str | None, file: Path | None) -> list[AssetPolicy]:
     """The installation's policy of that name, or those that the file names, as the installation has them."""
     _check_one_of(name, file)
     keys = [name] if name is not None else [policy.key for policy in _read(file or Path())]
-    return [_find(services, key) for key in keys]
+    return [_find(known, key) for key in keys]
 
 
-def _find(services: Services, name: str) -> AssetPolicy:
-    policy = _known(services).get(qualified(name))
+def _find(known: Folder, name: str) -> AssetPolicy:
+    policy = known.policies.get(qualified(name))
     if policy is None:
         raise Failure(f"There is no policy {qualified(name)}.", NOT_FOUND)
     return policy

@@ -67,8 +67,9 @@ class Standing:
         }
 
 
-def standing(services: Services, policy: AssetPolicy) -> Standing:
-    """Reads what there is of it. Raises DatabaseUnavailable."""
+def standing(services: Services, policy: AssetPolicy, wrong: Mapping[str, str] = {}) -> Standing:
+    """Reads what there is of it. ``wrong``: what of the policies' folder cannot be read, by file name. Raises
+    DatabaseUnavailable."""
     with services.database.read() as connection:
         p = policies.c
         row = connection.execute(
@@ -79,11 +80,20 @@ def standing(services: Services, policy: AssetPolicy) -> Standing:
         rivals = {rule.key for rule in inforce.enforcing(connection)} - {policy.key}
         others = [one for run in runs.latest_of(connection, rivals) for one in _conflicts(run, policy.key)]
     known = Known(row, newest, ended, others, rivals)
-    return Standing(policy, status_of(policy, known, below_floors(services, policy), services.clock()))
+    return Standing(policy, status_of(policy, known, _problem(services, policy, wrong), services.clock()))
 
 
-def status_of(policy: AssetPolicy, known: Known, below: str | None, now: datetime) -> Status:
-    """The status; ``below``: which of the installation's floors the policy does not keep. Pure."""
+def _problem(services: Services, policy: AssetPolicy, wrong: Mapping[str, str]) -> tuple[str, str] | None:
+    """Why the policy is not run, whatever its schedule is: as reason and message."""
+    if (below := below_floors(services, policy)) is not None:
+        return "BelowFloor", below
+    for name, message in wrong.items():
+        return "UnreadableFile", f"no policy is run while {name} cannot be read as one: {message}"
+    return None
+
+
+def status_of(policy: AssetPolicy, known: Known, problem: tuple[str, str] | None, now: datetime) -> Status:
+    """The status; ``problem``: why the policy is not run, as reason and message. Pure."""
     changed = now if known.row is None else known.row.changed_at
     generation = 1 if known.row is None else known.row.generation
     last = max(known.ended.values(), key=lambda run: run.id, default=None)
@@ -93,7 +103,6 @@ def status_of(policy: AssetPolicy, known: Known, below: str | None, now: datetim
         if run.state == "guarded" and run.generation == generation and policy.enforcing
     ]
     actions: dict[Action, ActionStatus] = {}
-    problem: tuple[str, str] | None = None if below is None else ("BelowFloor", below)
     for action, part in ((Action.ARCHIVE, policy.spec.archive), (Action.DESTROY, policy.spec.destroy)):
         if part is None:
             continue
