@@ -302,6 +302,21 @@ def test_a_run_can_be_bound_to_a_plan(stack: Stack) -> None:
         assert at.sweep("archive", digest=shown.plan.digest, as_of=shown.plan.as_of).done.items == 1
 
 
+def test_an_instant_to_come_is_for_previews(stack: Stack) -> None:
+    with governed(stack, stack.user("ada")) as at:
+        upload(at.http)
+        at.apply(archive={"afterDays": 10})
+        later = at.clock() + timedelta(days=11)
+        for asked in ({}, {"digest": "0" * 64}, {"approve": ["0" * 64]}):
+            with pytest.raises(Invalid, match="previewed only"):
+                at.sweep("archive", as_of=later, **asked)
+        shown = at.sweep("archive", as_of=later, preview=True)
+        assert (shown.state, shown.plan and shown.plan.due_items) == ("preview", 1)
+        assert [status for *_, status in every(at.http)] == ["active"]
+        with at.services.database.read() as connection:
+            assert connection.execute(select(runs)).all() == []
+
+
 def test_policies_that_disagree_are_told_and_the_later_date_wins(stack: Stack) -> None:
     with governed(stack, stack.user("ada")) as at:
         upload(at.http)

@@ -94,6 +94,9 @@ def test_a_policy_from_preview_to_undo(operator: Program, policy: Callable[..., 
     assert listed(operator, "archived") == []
     whole = operator.json("policy", "describe", name)
     assert [one["digest"] for one in whole["status"]["waiting"]] == [stopped["digest"]]
+    wrong = "0" * 64
+    assert f"has the digest {wrong}" in operator("policy", "approve", name, stopped["digest"], wrong, code=4).stderr
+    assert operator.json("policy", "describe", name)["metadata"] == whole["metadata"], "neither is approved"
 
     ended = operator("sweep", "--policy", name, "--action", "archive", "--approve", stopped["digest"], "-o", "json")
     assert json.loads(ended.stdout)["archived"] == 3
@@ -146,6 +149,10 @@ def test_a_run_is_bound_to_the_plan_that_was_shown(operator: Program, policy: Ca
     bound = ("sweep", "--policy", name_of(file), "--action", "archive", "--as-of", shown["as_of"])
     ended = operator(*bound, "--plan", "0" * 64, code=5)
     assert "another one by now" in ended.stderr
+    to_come = ("sweep", "--policy", name_of(file), "--action", "archive", "--as-of", "2999-01-01")
+    assert "previewed only" in operator(*to_come, code=1).stderr
+    assert "1 versions would be archived" in operator(*to_come, "--preview").stderr
+    assert listed(operator, "archived") == []
     operator(*bound, "--plan", shown["digest"])
     assert listed(operator, "archived") == ["text/txt/a"]
     operator("policy", "delete", "-f", file)
@@ -183,5 +190,11 @@ def test_what_is_no_policy_is_refused_and_changes_nothing(operator: Program, pol
     assert "There is no policy" in operator("policy", "describe", "media/none", code=4).stderr
     assert "There is no policy" in operator("policy", "get", "-f", policy(), code=4).stderr
     operator("sweep", "--policy", "media/none", "--action", "archive", code=4)
+    for name in ("", "a/b/c", "no name", "x" * 300):
+        assert "NAME or NAMESPACE/NAME" in operator("sweep", "--policy", name, "--action", "archive", code=2).stderr
+        assert "NAME or NAMESPACE/NAME" in operator("policy", "describe", name, code=2).stderr
+    nowhere = policy(workspaces={"names": ["nobodys_space"]})
+    assert "there is no workspace nobodys_space" in operator("policy", "preview", "-f", nowhere).stderr
+    assert "there is no workspace" not in operator("policy", "preview", "-f", policy()).stderr
     operator("policy", "delete", code=2)
     operator("restore", code=2)

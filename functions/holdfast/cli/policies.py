@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -47,6 +48,7 @@ def apply(file: File, data: Data = None) -> None:
                 raise Failure(f"{policy.key}: {error}.", USAGE) from None
             if (said := below_floors(services, policy)) is not None:
                 raise Failure(f"{policy.key}: {said}.", USAGE)
+        _note_missing(services, wanted)
         for policy in wanted:
             changed = folder.put(services.settings.policies_folder, policy, known)
             note(f"assetpolicy {policy.key} {'configured' if changed else 'unchanged'}")
@@ -102,8 +104,11 @@ def preview(
         at = moment(as_of)
         instant = services.clock() if at is None else datetime.fromisoformat(at)
 
+        wanted = _read(file)
+        _note_missing(services, wanted)
+
         def plans() -> Iterator[dict[str, Any]]:
-            for policy in _read(file):
+            for policy in wanted:
                 rule = Rule(policy)
                 for action in Action:
                     if rule.acts(action):
@@ -118,12 +123,17 @@ def approve(
     name: Name, digest: Annotated[list[str], typer.Argument(help="Digests of plans that the guard stopped.")], data: Data = None
 ) -> None:
     """Let a plan go on that the guard stopped, once, if it is still the same."""
+    from holdfast.lifecycle.runs import waits
     from holdfast.policies import folder
     from holdfast.policies.model import APPROVE_PLAN
 
     with installation(data) as services:
         known = _known(services)
         policy = _find(known, name)
+        with services.database.read() as connection:
+            unknown = [one for one in digest if not waits(connection, policy.key, one)]
+        if unknown:
+            raise Failure(f"No plan of {policy.key} that the guard stopped has the digest {unknown[0]}.", NOT_FOUND)
         annotations = {**policy.metadata.annotations, APPROVE_PLAN: ",".join(digest)}
         metadata = policy.metadata.model_copy(update={"annotations": annotations})
         folder.put(services.settings.policies_folder, policy.model_copy(update={"metadata": metadata}), known)
@@ -145,8 +155,11 @@ def delete(name: MaybeName = None, file: Those = None, data: Data = None) -> Non
 
 
 def qualified(name: str) -> str:
-    """``namespace/name``, in the namespace `default` unless it says otherwise."""
-    return name if "/" in name else f"default/{name}"
+    """``namespace/name``, in the namespace `default` unless it says otherwise. Raises Failure when it is no name."""
+    whole = name if "/" in name else f"default/{name}"
+    if not re.fullmatch(r"[^/\s]{1,63}/[^/\s]{1,253}", whole):
+        raise Failure(f"A policy is named NAME or NAMESPACE/NAME, not {name!r}.", USAGE)
+    return whole
 
 
 def _read(file: Path) -> list[AssetPolicy]:
@@ -160,6 +173,14 @@ def _read(file: Path) -> list[AssetPolicy]:
         if times > 1:
             raise Failure(f"{key} is in it {times} times.", USAGE)
     return found
+
+
+def _note_missing(services: Services, policies: list[AssetPolicy]) -> None:
+    """A workspace may still be made, but mostly its name is mistyped, and the policy then matches nothing."""
+    from holdfast.lifecycle.looking import missing
+
+    for name in missing(services, policies):
+        note(f"holdfast: there is no workspace {name}")
 
 
 def _known(services: Services) -> Folder:

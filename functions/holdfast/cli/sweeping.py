@@ -33,7 +33,9 @@ def sweep(
     policy: Annotated[str, typer.Option(help="Which policy: NAME or NAMESPACE/NAME.")],
     action: Annotated[Action, typer.Option(help="Which of its actions.")],
     preview: Annotated[bool, typer.Option("--preview", help="Only plan, whatever the policy's mode.")] = False,
-    as_of: Annotated[str | None, typer.Option(metavar="DATE", help="Plan for this instant, instead of now.")] = None,
+    as_of: Annotated[
+        str | None, typer.Option(metavar="DATE", help="Plan for this instant, instead of now; for one to come, only a preview.")
+    ] = None,
     plan: Annotated[str | None, typer.Option(metavar="DIGEST", help="Do nothing if the plan is not this one.")] = None,
     approve: Annotated[list[str], typer.Option(metavar="DIGEST", help="A plan that may go beyond the guard.")] = [],  # noqa: B006
     data: Data = None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from holdfast.policies.due import Facts, Rule
 from holdfast.policies.words import Action
 
 if TYPE_CHECKING:
+    from holdfast.policies.model import AssetPolicy
     from holdfast.services import Services
 
 
@@ -31,3 +32,11 @@ def versions(services: Services, rule: Rule) -> Iterator[Facts]:
         reached = [row for row in connection.execute(found).all() if rule.reaches(row.name)]
     for row in reached:
         yield from facts.of_workspace(services.direct, row.id, row.name)
+
+
+def missing(services: Services, policies: Iterable[AssetPolicy]) -> list[str]:
+    """The workspaces that they name and that are not there, in the order of the alphabet. Raises DatabaseUnavailable."""
+    named = {name for policy in policies for name in policy.spec.workspaces.names}
+    with services.database.read() as connection:
+        there = connection.scalars(select(workspaces.c.name).where(workspaces.c.state == "active", workspaces.c.name.in_(named)))
+        return sorted(named - set(there))

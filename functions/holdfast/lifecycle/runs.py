@@ -122,6 +122,11 @@ def approved(connection: Connection, policy: str, action: Action, digests: Seque
     return Approval(row.id, row.as_of, row.digest, row.plan["basis"], row.plan["due"]["items"] - done if done else None)
 
 
+def waits(connection: Connection, policy: str, digest: str) -> bool:
+    """Whether a plan of the policy that its guard stopped has that digest, and was not carried out since."""
+    return any(approved(connection, policy, action, [digest]) is not None for action in Action)
+
+
 def use_up(connection: Connection, run: int, state: str) -> None:
     """A guarded run's approval counts until what it approved is done: the run becomes ``approved`` then, or ``changed`` where the
     plan was another by then."""

@@ -51,9 +51,10 @@ read all versions there are for it."""
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is asked of a sweep. ``as_of``: the instant that it plans for (default: now). ``digest``: nothing happens unless this is
-    the plan's. ``approve``: digests beside those that the policy's annotation names. ``preview``: nothing happens at all but the
-    plan. ``stop`` is asked before each batch, ``progress`` told after each: versions looked at, and how many there are."""
+    """What is asked of a sweep. ``as_of``: the instant that it plans for (default: now); one to come is for previews.
+    ``digest``: nothing happens unless this is the plan's. ``approve``: digests beside those that the policy's annotation names.
+    ``preview``: nothing happens at all but the plan. ``stop`` is asked before each batch, ``progress`` told after each: versions
+    looked at, and how many there are."""
 
     as_of: datetime | None = None
     digest: str | None = None
@@ -151,6 +152,8 @@ class _Sweep:
             approval = runs.approved(connection, policy.key, self._action, digests)
         if approval is not None and self._asked.as_of not in {None, approval.as_of}:
             approval = None
+        if approval is None and self._asked.as_of is not None and self._asked.as_of > clock():
+            raise Invalid("What is not due yet can be previewed only: the instant to plan for has not come.")
         as_of = self._asked.as_of or (approval.as_of if approval is not None else clock())
         cause = self._asked.cause if approval is None else replace(self._asked.cause, trigger=runs.APPROVED)
         hit("sweep.begin.before")
