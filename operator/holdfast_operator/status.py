@@ -198,7 +198,7 @@ def _states(policy: AssetPolicy, setup: Setup, status: Status, acts: bool) -> li
     return [
         ready(policy, problem, status),
         enforcing(policy, acts, status),
-        guard(status.waiting, approve),
+        guard(status.waiting, policy.spec.guard, approve),
         conflicting(status.conflicts),
     ]
 

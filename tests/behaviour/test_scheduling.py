@@ -90,6 +90,7 @@ def test_each_time_of_the_schedule_is_served_once_and_a_missed_one_is_made_up_fo
         assert look(at) == 0
         assert told(at)["lastRun"]["archived"] == 1
         assert told(at)["archive"]["lastRun"] == told(at)["lastRun"]
+        assert (told(at)["lastRun"]["condemned"], told(at)["lastRun"]["held"]) == (0, 0), "a zero is told, as in a cluster"
         assert len(told(at)["lastRun"]["digest"]) > 40
         upload(at.http, "next.txt", b"next")
         at.move(hours=1)
@@ -178,19 +179,21 @@ def test_policies_that_disagree_are_told_of(stack: Stack) -> None:
         at.move(hours=1)
         assert look(at) == 2
         assert (statuses(at), conditions(at)["Conflicting"]) == (["active"], "True")
-        own = {"policy": "default/slow", "action": "archive", "items": 1}
+        own = {"policy": "default/slow", "action": "archive", "items": 1, "reportedBy": "self"}
         other = {**own, "reportedBy": "other"}
         assert told(at)["conflicts"] == [own, other], "both runs found it"
         at.apply("fast", archive={"afterDays": 1}, schedule="@yearly")
         look(at)
-        assert "conflicts" not in told(at, "fast")
+        found = {one["policy"]: one["reportedBy"] for one in told(at, "fast")["conflicts"]}
+        assert found == {"default/one": "self", "default/slow": "self"}, "it has had no run yet, and its preview found them"
+        assert {**other, "policy": "default/fast"} in told(at)["conflicts"]
         at.move(hours=1)
         look(at)
-        found = {one["policy"]: one.get("reportedBy") for one in told(at, "fast")["conflicts"]}
-        assert found == {"default/one": "other", "default/slow": "other"}, "it has had no run of its own yet"
+        both = {(one["policy"], one["reportedBy"]) for one in told(at, "fast")["conflicts"]}
+        assert both == {(f"default/{name}", by) for name in ("one", "slow") for by in ("self", "other")}
         at.apply("slow", archive={"afterDays": 9}, mode="Preview")
         look(at)
-        assert [one["policy"] for one in told(at)["conflicts"]] == ["default/fast"], "what is not enforced disagrees with nobody"
+        assert {one["policy"] for one in told(at)["conflicts"]} == {"default/fast"}, "what is not enforced disagrees with nobody"
 
 
 def test_suspended_deleted_and_unreadable_policies_do_nothing(stack: Stack, caplog: pytest.LogCaptureFixture) -> None:

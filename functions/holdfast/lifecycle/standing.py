@@ -31,8 +31,8 @@ _MOST_CONFLICTS = 10
 @dataclass(frozen=True, slots=True)
 class Known:
     """What the registry has of a policy: its own row, if it was told of it yet, the newest run of each action, and the newest that
-    has ended. ``others``: the conflicts with it that the newest runs of other enforcing policies found. ``enforcing``: the keys of
-    those policies."""
+    has ended. ``others``: the conflicts with it that the newest plans of other enforcing policies found. ``enforcing``: the keys
+    of those policies."""
 
     row: Row[Any] | None
     latest: dict[Action, Row[Any]]
@@ -49,8 +49,9 @@ class Standing:
     whole: Status
 
     def status(self) -> dict[str, Any]:
-        """As in YAML."""
-        return self.whole.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=True)
+        """As in YAML, with the zeros that an API server fills in."""
+        said: dict[str, Any] = _without_empty(self.whole.model_dump(mode="json", by_alias=True, exclude_none=True))
+        return said
 
     def row(self) -> dict[str, Any]:
         """As a list shows it."""
@@ -78,7 +79,7 @@ def standing(services: Services, policy: AssetPolicy, wrong: Mapping[str, str] =
         newest = {action: run for action in Action if (run := runs.latest(connection, policy.key, action)) is not None}
         ended = {action: run for action, latest in newest.items() if (run := _ended(connection, latest)) is not None}
         rivals = {rule.key for rule in inforce.enforcing(connection)} - {policy.key}
-        others = [one for run in runs.latest_of(connection, rivals) for one in _conflicts(run, policy.key)]
+        others = _conflicts_with(connection, policy.key, rivals)
     known = Known(row, newest, ended, others, rivals)
     return Standing(policy, status_of(policy, known, _problem(services, policy, wrong), services.clock()))
 
@@ -114,17 +115,17 @@ def status_of(policy: AssetPolicy, known: Known, problem: tuple[str, str] | None
             continue
         ran = _run(known.ended[action]) if action in known.ended else None
         actions[action] = ActionStatus(cron_job="", schedule=expression, next_run=at, last_run=ran, **_planned(known, action))
+    newest = {action: plan for action in Action if (plan := _newest_plan(known, action)) is not None}
     own = [
         Conflict(policy=key, action=action, items=count)
-        for action, run in known.latest.items()
-        for key, count in (run.plan or {}).get("conflicts", {}).items()
+        for action, plan in newest.items()
+        for key, count in plan.summary.get("conflicts", {}).items()
         if key in known.enforcing
     ]
     others = sorted(known.others, key=lambda one: (-one.items, one.policy, one.action))[:_MOST_CONFLICTS]
     conflicts = [*own, *others] if policy.enforcing else []
-    plans = [plan for action in Action if (plan := _newest_plan(known, action)) is not None]
-    newest = max(plans, key=lambda plan: plan.time, default=None)
-    matched = None if newest is None else Amount(**newest.summary["matched"])
+    planned = max(newest.values(), key=lambda plan: plan.time, default=None)
+    matched = None if planned is None else Amount(**planned.summary["matched"])
     coming = [one.next_run for one in actions.values() if one.next_run is not None]
     archived, destroyed = known.latest.get(Action.ARCHIVE), known.latest.get(Action.DESTROY)
     status = Status(
@@ -144,7 +145,7 @@ def status_of(policy: AssetPolicy, known: Known, problem: tuple[str, str] | None
     aspects = [
         ready(policy, problem, status),
         enforcing(policy, policy.enforcing and problem is None, status),
-        guard(waiting, approve),
+        guard(waiting, policy.spec.guard, approve),
         conflicting(conflicts),
     ]
     return status.model_copy(update={"conditions": conditions(aspects, generation, _since(known, changed))})
@@ -168,10 +169,13 @@ class _Plan:
 
 def _newest_plan(known: Known, action: Action) -> _Plan | None:
     """Be it a run's or a preview's."""
-    run, previews = known.latest.get(action), (known.row.preview if known.row is not None else None) or {}
+    return _newer(known.latest.get(action), known.row.preview if known.row is not None else None, action)
+
+
+def _newer(run: Row[Any] | None, previews: Mapping[str, Any] | None, action: Action) -> _Plan | None:
     found = [] if run is None or run.plan is None else [_Plan(run.plan, run.generation, run.started_at)]
-    summary = previews.get("plans", {}).get(str(action))
-    if summary is not None:
+    summary = (previews or {}).get("plans", {}).get(str(action))
+    if previews and summary is not None:
         found.append(_Plan(summary, previews["generation"], datetime.fromisoformat(previews["at"])))
     return max(found, key=lambda plan: plan.time, default=None)
 
@@ -183,10 +187,20 @@ def _planned(known: Known, action: Action) -> dict[str, Any]:
     return {"planned": Amount(**plan.summary["due"]), "planned_generation": plan.generation, "planned_time": plan.time}
 
 
-def _conflicts(run: Row[Any], key: str) -> list[Conflict]:
-    """With the policy of that key, as a run of another one found them."""
-    items = (run.plan or {}).get("conflicts", {}).get(key, 0)
-    return [Conflict(policy=run.policy, action=Action(run.action), items=items, reported_by="other")] if items else []
+def _conflicts_with(connection: Connection, key: str, rivals: Collection[str]) -> list[Conflict]:
+    """With the policy of that key, as the newest plans of its rivals found them."""
+    if not rivals:
+        return []
+    p = policies.c
+    previews = {f"{row.namespace}/{row.name}": row.preview for row in connection.execute(select(p.namespace, p.name, p.preview))}
+    ran = {(run.policy, Action(run.action)): run for run in runs.latest_of(connection, rivals)}
+    return [
+        Conflict(policy=rival, action=action, items=items, reported_by="other")
+        for rival in rivals
+        for action in Action
+        if (plan := _newer(ran.get((rival, action)), previews.get(rival), action)) is not None
+        and (items := plan.summary.get("conflicts", {}).get(key, 0))
+    ]
 
 
 def _reasons(run: Row[Any]) -> list[str]:
@@ -215,6 +229,15 @@ def _run(row: Row[Any]) -> Run:
         seconds=round((row.finished_at - row.started_at).total_seconds(), 3),
         digest=row.digest,
     )
+
+
+def _without_empty(said: Any) -> Any:
+    """Without lists and maps that have nothing in them, which an API server does not keep."""
+    if isinstance(said, list):
+        return [_without_empty(one) for one in said]
+    if isinstance(said, dict):
+        return {name: _without_empty(value) for name, value in said.items() if value not in ([], {})}
+    return said
 
 
 def _ended(connection: Connection, latest: Row[Any]) -> Row[Any] | None:

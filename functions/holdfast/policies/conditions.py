@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from holdfast.policies.model import AssetPolicy
+from holdfast.policies.model import AssetPolicy, Guard
 from holdfast.policies.report import State
 from holdfast.policies.status import ActionStatus, Condition, ConditionType, Conflict, Status, WaitingPlan
 from holdfast.policies.words import Action
@@ -41,12 +41,18 @@ def enforcing(policy: AssetPolicy, acts: bool, status: Status) -> Aspect:
     return ConditionType.ENFORCING, True, "Enforcing", ""
 
 
-def guard(waiting: Sequence[WaitingPlan], approve: str) -> Aspect:
-    """``approve``: how the plans that wait are approved."""
+def guard(waiting: Sequence[WaitingPlan], limits: Guard, approve: str) -> Aspect:
+    """``limits``: what stopped the plans that wait; ``approve``: how they are approved."""
     if not waiting:
         return ConditionType.GUARD_TRIPPED, False, "NoPlanWaits", ""
-    plans = "; ".join(f"{one.action} of {one.planned.items} versions" for one in waiting)
+    plans = "; ".join(f"{one.action} of {one.planned.items} versions, and {_limit(limits, one)}" for one in waiting)
     return ConditionType.GUARD_TRIPPED, True, "PlanWaits", f"{plans}: {approve}"
+
+
+def _limit(limits: Guard, plan: WaitingPlan) -> str:
+    if plan.planned.items > limits.max_items:
+        return f"maxItems is {limits.max_items}"
+    return f"maxPercent is {limits.max_percent}"
 
 
 def conflicting(conflicts: Sequence[Conflict]) -> Aspect:

@@ -47,7 +47,7 @@ _COLUMNS: tuple[tuple[str, str, str, int], ...] = (
     ("Age", "date", ".metadata.creationTimestamp", 0),
     ("Archived", "integer", ".status.archived", 1),
     ("Destroyed", "integer", ".status.destroyed", 1),
-    ("Held", "integer", ".status.lastRun.held", 1),
+    ("Held", "integer", ".status.destroy.lastRun.held", 1),
     ("Message", "string", _ready("message"), 1),
 )
 """Title, type, path, and 1 where only ``-o wide`` shows it. A date in the future would be shown as invalid: it is text."""

@@ -116,7 +116,8 @@ class Destroy(_Part):
     start: Start = Field(
         default=Start.ARCHIVE,
         alias="from",
-        description="`Archive`: from the last archiving, by whomever; `Upload`: from the upload, and then later than archive.",
+        description="`Archive`: from the last archiving, by whomever; `Upload`: from the upload, or from the last restore, and "
+        "then later than archive.",
     )
 
 

@@ -115,7 +115,7 @@ def test_a_guarded_run_waits_for_approval_until_a_run_is_done_or_the_spec_change
     status = settled(statuses.with_ended(settled(Status(), of), guarded, True), of)
     assert condition(status, ConditionType.GUARD_TRIPPED) == ("True", "PlanWaits")
     [message] = [one.message for one in status.conditions if one.type is ConditionType.GUARD_TRIPPED]
-    assert "20000" in message
+    assert "archive of 20000 versions, and maxItems is 10000" in message
     assert f"holdfast.dev/approve-plan={DIGEST}" in message
     done = settled(statuses.with_ended(status, ended(), True), of)
     assert condition(done, ConditionType.GUARD_TRIPPED) == ("False", "NoPlanWaits")
@@ -123,6 +123,14 @@ def test_a_guarded_run_waits_for_approval_until_a_run_is_done_or_the_spec_change
     assert condition(other_action, ConditionType.GUARD_TRIPPED)[0] == "True"
     changed = settled(status, body(mode="Enforce", generation=2))
     assert condition(changed, ConditionType.GUARD_TRIPPED)[0] == "False"
+
+
+def test_a_plan_within_max_items_was_stopped_by_percent() -> None:
+    of = body(mode="Enforce")
+    guarded = ended(State.GUARDED, digest=DIGEST, as_of=NOW, planned=Amount(items=50))
+    status = settled(statuses.with_ended(settled(Status(), of), guarded, True), of)
+    [message] = [one.message for one in status.conditions if one.type is ConditionType.GUARD_TRIPPED]
+    assert "archive of 50 versions, and maxPercent is 10" in message
 
 
 @pytest.mark.parametrize("state", [State.FAILED, State.STOPPED])

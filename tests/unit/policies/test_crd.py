@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from types import UnionType
 from typing import Any, Union, get_args, get_origin
@@ -98,3 +99,14 @@ def test_the_columns_are_those_of_the_issue() -> None:
     shown = [[one["name"].upper() for one in columns if one["priority"] == priority] for priority in (0, 1)]
     assert shown[0] == ["READY", "MODE", "MATCHED", "LAST RUN", "NEXT RUN", "AGE"]
     assert shown[1] == ["ARCHIVED", "DESTROYED", "HELD", "MESSAGE"]
+    [held] = [one["jsonPath"] for one in columns if one["name"] == "Held"]
+    assert held == ".status.destroy.lastRun.held", "holds stop no archive run, which would show none"
+
+
+def test_every_column_is_a_field_of_the_schema() -> None:
+    [of] = crd()["spec"]["versions"]
+    for column in of["additionalPrinterColumns"]:
+        node = of["schema"]["openAPIV3Schema"]
+        first, *names = re.sub(r"\[\?\([^)]*\)\]", "", column["jsonPath"]).removeprefix(".").split(".")
+        for name in [] if first == "metadata" else [first, *names]:
+            node = node.get("items", node)["properties"][name]
