@@ -112,9 +112,20 @@ def test_listings_are_filtered(ada: Program, photo: Path) -> None:
     assert paths(ada.json("ls", "--label", "kind=photo")) == ["image/jpg/photo"]
     assert paths(ada.json("ls", "--media-type", "text/*")) == ["text/txt/b"]
     assert paths(ada.json("ls", "--expiring", "2999-01-01")) == ["image/jpg/photo"]
+    [shown] = ada.json("ls", "--expiring", "2999-01-01")
+    assert shown["expires"]["by"] == "ttl"
     assert paths(ada.json("ls", "--limit", "1")) == ["image/jpg/photo"]
     assert ada.json("ls", "--status", "archived") == []
     ada("ls", "--status", "burnt", code=1)
+    ada("archive", "image/jpg/photo")
+    write(photo, b"another photo")
+    ada("upload", photo, "--archive-ttl", "1", "--destroy-ttl", "1")
+    gone = ada.json("ls", "--expiring", "2999-01-01")
+    assert [(one["asset_path"], one["status"]) for one in gone] == [
+        ("image/jpg/photo", "archived"),
+        ("image/jpg/photo", "active"),
+    ], "whatever ends, of every version, and archived or not"
+    assert [one["status"] for one in ada.json("ls", "--expiring", "2999-01-01", "--status", "active")] == ["active"]
 
 
 def test_a_listing_follows_its_cursors(ada: Program) -> None:

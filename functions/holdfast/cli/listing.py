@@ -33,12 +33,18 @@ def list_assets(
     *,
     prefix: Annotated[str | None, typer.Argument(help="Only assets whose path begins so.")] = None,
     versions: Annotated[bool, typer.Option("--versions", help="Every version, not only the newest of each asset.")] = False,
-    status: Annotated[list[str], typer.Option(help="active, archived or destroyed; as often as needed.")] = ["active"],  # noqa: B006
+    status: Annotated[
+        list[str],
+        typer.Option(help="active, archived or destroyed; as often as needed. Default: active, and archived with --expiring."),
+    ] = [],  # noqa: B006
     label: Annotated[list[str], typer.Option(help="NAME=VALUE; as often as needed, all must match.")] = [],  # noqa: B006
     media_type: Annotated[str | None, typer.Option(help="image/png, or all images: 'image/*'.")] = None,
     expiring: Annotated[
         str | None,
-        typer.Option(metavar="DATE", help="Only what becomes unreadable before then, by its own TTLs or by a policy in force."),
+        typer.Option(
+            metavar="DATE",
+            help="Only what becomes unreadable before then, by its own TTLs or by a policy in force: of every version.",
+        ),
     ] = None,
     limit: Limit = None,
     output: Output = Format.table,
@@ -46,8 +52,8 @@ def list_assets(
     """List the assets of your workspace."""
     params = {
         "prefix": prefix,
-        "versions": "all" if versions else None,
-        "status": status,
+        "versions": "all" if versions or expiring is not None else None,
+        "status": status or (["active"] if expiring is None else ["active", "archived"]),
         "label": label,
         "media_type": media_type,
         "expiring_before": moment(expiring),
