@@ -9,10 +9,14 @@ from typing import Any
 
 import pytest
 import yaml
+from sqlalchemy import insert, update
 
 from holdfast.cli.failures import UNAVAILABLE
+from holdfast.clock import system
 from holdfast.database.engine import Database
+from holdfast.database.tables import runs
 from holdfast.lifecycle.lease import Held, of_sweep
+from holdfast.policies.words import Action
 from tests.cli.conftest import Served
 from tests.cli.program import Program
 from tests.waiting import until
@@ -113,6 +117,35 @@ def test_a_policy_from_preview_to_undo(operator: Program, policy: Callable[..., 
     assert listed(operator, "active") == ["text/txt/a", "text/txt/b", "text/txt/c"], "a policy's end touches no asset"
 
 
+def test_an_approval_stays_until_its_plan_is_carried_out(holdfast: Program) -> None:
+    """Another one beside it, or applying the policy once more, takes it back as little as in a cluster."""
+    spec = {"workspaces": {"all": True}, "archive": {"afterDays": 0}, "destroy": {"afterDays": 0}, "mode": "Enforce"}
+    file = holdfast.cwd / "policy.yaml"
+    whole = {"apiVersion": "holdfast.dev/v1alpha1", "kind": "AssetPolicy", "metadata": {"name": "one"}, "spec": spec}
+    file.write_text(yaml.safe_dump(whole))
+    holdfast("policy", "apply", "-f", file)
+    database, now = Database(f"sqlite:///{holdfast.cwd / 'data' / 'holdfast.db'}"), system()
+    stopped = {"policy": "default/one", "generation": 1, "trigger": "manual", "state": "guarded", "as_of": now, "skipped": {}}
+    plan = {"basis": "", "due": {"items": 9}, "matched": {"items": 9}}
+    rows = [{**stopped, "action": action, "digest": action * 8, "plan": plan, "started_at": now} for action in Action]
+    database.write(lambda connection: connection.execute(insert(runs), rows))
+
+    def approved() -> str:
+        found: str = holdfast.json("policy", "describe", "one")["metadata"]["annotations"]["holdfast.dev/approve-plan"]
+        return found
+
+    archive, destroy = ("archive" * 8, "destroy" * 8)
+    holdfast("policy", "approve", "one", archive)
+    holdfast("policy", "approve", "one", destroy)
+    assert approved() == f"{archive},{destroy}"
+    assert "unchanged" in holdfast("policy", "apply", "-f", file).stderr
+    assert approved() == f"{archive},{destroy}"
+    database.write(lambda connection: connection.execute(update(runs).where(runs.c.digest == archive).values(state="approved")))
+    holdfast("policy", "approve", "one", destroy)
+    assert approved() == destroy
+    database.close()
+
+
 def test_a_policy_that_is_refused_does_not_look_fine(operator: Program, policy: Callable[..., Path]) -> None:
     file = policy(mode="Enforce")
     operator("policy", "apply", "-f", file)
@@ -180,6 +213,7 @@ def test_what_is_no_policy_is_refused_and_changes_nothing(operator: Program, pol
     assert "spec.archive.afterDays" in operator("policy", "apply", "-f", file, code=1).stderr
     assert "no cron expression" in operator("policy", "apply", "-f", policy(schedule="now and then"), code=2).stderr
     assert "IANA" in operator("policy", "apply", "-f", policy(timeZone="Nowhere"), code=2).stderr
+    assert "would not be accepted" in operator("policy", "preview", "-f", policy(timeZone="Nowhere")).stderr
     file.write_bytes(b"\xff\xfe\x00binary")
     assert "no YAML" in operator("policy", "apply", "-f", file, code=1).stderr
     one = policy().read_text()

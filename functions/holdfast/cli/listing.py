@@ -58,7 +58,7 @@ def list_assets(
         "media_type": media_type,
         "expiring_before": moment(expiring),
     }
-    columns = COLUMNS if expiring is None else (*COLUMNS, "expires")
+    columns = (*COLUMNS, *(("phase", "purge_after") if "destroyed" in status else ()), *(("expires",) if expiring else ()))
     with logged_in() as api:
         listing(itertools.islice(api.pages("/assets", params), limit), columns, output)
 

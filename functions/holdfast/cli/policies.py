@@ -35,22 +35,20 @@ MaybeName = Annotated[str | None, typer.Argument(metavar="NAME", help="NAME or N
 @app.command()
 def apply(file: File, data: Data = None) -> None:
     """Make these policies the installation's, or change them."""
-    from holdfast.lifecycle.sweeping import below_floors
     from holdfast.policies import folder
-    from holdfast.policies.schedule import BadSchedule
+    from holdfast.policies.model import APPROVE_PLAN
 
     with installation(data) as services:
         wanted, known = _read(file), folder.read(services.settings.policies_folder)
         for policy in wanted:
-            try:
-                _check_schedule(policy)
-            except BadSchedule as error:
-                raise Failure(f"{policy.key}: {error}.", USAGE) from None
-            if (said := below_floors(services, policy)) is not None:
-                raise Failure(f"{policy.key}: {said}.", USAGE)
+            if (said := _refused(services, policy)) is not None:
+                raise Failure(said, USAGE)
         _note_missing(services, wanted)
         for policy in wanted:
-            changed = folder.put(services.settings.policies_folder, policy, known)
+            before = known.policies.get(policy.key, policy).metadata.annotations
+            kept = {name: before[name] for name in before if name == APPROVE_PLAN}  # which the file does not say
+            stays = _annotated(policy, kept | policy.metadata.annotations)
+            changed = folder.put(services.settings.policies_folder, stays, known)
             note(f"assetpolicy {policy.key} {'configured' if changed else 'unchanged'}")
 
 
@@ -105,6 +103,9 @@ def preview(
         instant = services.clock() if at is None else datetime.fromisoformat(at)
 
         wanted = _read(file)
+        for policy in wanted:
+            if (said := _refused(services, policy)) is not None:
+                note(f"holdfast: it would not be accepted: {said}")
         _note_missing(services, wanted)
 
         def plans() -> Iterator[dict[str, Any]]:
@@ -124,6 +125,7 @@ def approve(
 ) -> None:
     """Let a plan go on that the guard stopped, once, if it is still the same."""
     from holdfast.lifecycle.runs import waits
+    from holdfast.lifecycle.sweeping import annotated
     from holdfast.policies import folder
     from holdfast.policies.model import APPROVE_PLAN
 
@@ -131,12 +133,12 @@ def approve(
         known = _known(services)
         policy = _find(known, name)
         with services.database.read() as connection:
-            unknown = [one for one in digest if not waits(connection, policy.key, one)]
-        if unknown:
-            raise Failure(f"No plan of {policy.key} that the guard stopped has the digest {unknown[0]}.", NOT_FOUND)
-        annotations = {**policy.metadata.annotations, APPROVE_PLAN: ",".join(digest)}
-        metadata = policy.metadata.model_copy(update={"annotations": annotations})
-        folder.put(services.settings.policies_folder, policy.model_copy(update={"metadata": metadata}), known)
+            waiting = [one for one in [*annotated(policy), *digest] if waits(connection, policy.key, one)]
+        for one in digest:
+            if one not in waiting:
+                raise Failure(f"No plan of {policy.key} that the guard stopped has the digest {one}.", NOT_FOUND)
+        annotations = {**policy.metadata.annotations, APPROVE_PLAN: ",".join(dict.fromkeys(waiting))}
+        folder.put(services.settings.policies_folder, _annotated(policy, annotations), known)
         note(f"assetpolicy {policy.key} approved")
 
 
@@ -211,9 +213,20 @@ def _find(known: Folder, name: str) -> AssetPolicy:
     return policy
 
 
-def _check_schedule(policy: AssetPolicy) -> None:
-    from holdfast.policies.schedule import resolve
+def _annotated(policy: AssetPolicy, annotations: dict[str, str]) -> AssetPolicy:
+    return policy.model_copy(update={"metadata": policy.metadata.model_copy(update={"annotations": annotations})})
+
+
+def _refused(services: Services, policy: AssetPolicy) -> str | None:
+    """Why the installation does not take it, although it is a policy."""
+    from holdfast.lifecycle.sweeping import below_floors
+    from holdfast.policies.schedule import BadSchedule, resolve
     from holdfast.policies.words import Action
 
-    for action in Action:
-        resolve(policy.key, policy.spec.schedule, policy.spec.time_zone, action)
+    try:
+        for action in Action:
+            resolve(policy.key, policy.spec.schedule, policy.spec.time_zone, action)
+    except BadSchedule as error:
+        return f"{policy.key}: {error}."
+    below = below_floors(services, policy)
+    return None if below is None else f"{policy.key}: {below}."
