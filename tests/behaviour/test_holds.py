@@ -158,7 +158,7 @@ DELETE_PATHS = {
     "sweep": DeletePath(by_a_sweep, archived),
     "purge": DeletePath(by_a_purge, condemned),
 }
-"""All of them, by name: whoever adds a path that deletes adds it here."""
+"""All of them, by name: whoever adds a path that deletes adds it here. ``tests/unit/test_deleting.py`` finds them in the code."""
 
 
 @pytest.mark.parametrize("name", DELETE_PATHS)

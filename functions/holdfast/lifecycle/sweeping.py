@@ -287,7 +287,7 @@ def annotated(policy: AssetPolicy) -> list[str]:
 def _stamp(source: Path) -> object:
     """Another one whenever the folder's files have changed. To be taken before they are read."""
     found = []
-    for path in source.glob(f"*{folder.SUFFIX}") if source.is_dir() else ():
+    for path in folder.paths(source):
         with suppress(FileNotFoundError):  # removed since it was listed
             stat = path.stat()
             found.append((path.name, stat.st_mtime_ns, stat.st_size, stat.st_ino))

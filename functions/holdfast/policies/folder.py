@@ -19,6 +19,7 @@ from holdfast.policies.model import AssetPolicy, dump
 from holdfast.policies.validating import validated
 
 SUFFIX = ".yaml"
+_SUFFIXES = {SUFFIX, ".yml"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ def read(folder: Path) -> Folder:
     policies: dict[str, AssetPolicy] = {}
     wrong: dict[str, str] = {}
     files: dict[str, list[str]] = {}
-    for path in sorted(folder.glob(f"*{SUFFIX}")) if folder.is_dir() else ():
+    for path in paths(folder):
         try:
             policy = parse(path.read_bytes())
         except Invalid as error:
@@ -59,6 +60,11 @@ def read(folder: Path) -> Folder:
         names.append(path.name)
         policies.setdefault(policy.key, policy)
     return Folder(policies, wrong, files)
+
+
+def paths(folder: Path) -> list[Path]:
+    """The files that should be policies, in the order of their names; none where there is no folder. Raises OSError."""
+    return sorted(path for path in folder.iterdir() if path.suffix in _SUFFIXES) if folder.is_dir() else []
 
 
 def put(folder: Path, policy: AssetPolicy, known: Folder = NONE) -> bool:

@@ -51,6 +51,14 @@ def test_what_is_applied_or_deleted_is_so_in_whatever_file_it_was(tmp_path: Path
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_file_is_a_policys_by_either_way_to_write_yaml(tmp_path: Path) -> None:
+    folder.put(tmp_path, policy())
+    (tmp_path / "media.one.yaml").rename(tmp_path / "one.yml")
+    (tmp_path / "media.one.new").write_text("what is being written")
+    (tmp_path / "notes.txt").write_text("no policy")
+    assert folder.read(tmp_path) == folder.Folder({"media/one": policy()}, {}, {"media/one": ["one.yml"]})
+
+
 @pytest.mark.parametrize("content", [b"\xff\xfe\x00binary", b"\xc3\x28", b"text", b"- a", b"a: [}", b"", b"\x00"])
 def test_what_is_no_policy_is_told_whatever_its_bytes_are(tmp_path: Path, content: bytes) -> None:
     folder.put(tmp_path, policy())
