@@ -11,6 +11,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -108,7 +109,20 @@ def parse(text: str | bytes) -> AssetPolicy:
 def parse_all(text: str | bytes) -> list[AssetPolicy]:
     """All policies of a YAML stream. Raises Invalid."""
     try:
-        documents = [document for document in yaml.safe_load_all(text) if document is not None]
+        documents = [document for document in yaml.load_all(text, _Loader) if document is not None]
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise Invalid(f"This is no YAML: {' '.join(str(error).split())}", slug="bad-policy") from None
     return [validated(document) for document in documents]
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses a map that has a key twice, as ``kubectl`` does: which of the two was meant?"""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(problem=f"{key.value} is there twice", problem_mark=key.start_mark)
+            seen.add(key.value)
+        found: dict[Any, Any] = super().construct_mapping(node, deep)
+        return found

@@ -59,6 +59,14 @@ def test_a_file_is_a_policys_by_either_way_to_write_yaml(tmp_path: Path) -> None
     assert folder.read(tmp_path) == folder.Folder({"media/one": policy()}, {}, {"media/one": ["one.yml"]})
 
 
+def test_a_key_that_is_there_twice_is_refused_and_named() -> None:
+    text = "metadata: {name: one}\nspec:\n  mode: Preview\n  archive: {afterDays: 1}\n  mode: Enforce\n"
+    with pytest.raises(Invalid, match=r"mode is there twice.*line 5"):
+        folder.parse(text)
+    anchors = "metadata: &own {name: one}\nspec: {workspaces: {all: true}, archive: {afterDays: 1}}\nother: {<<: *own, name: two}\n"
+    assert folder.parse(anchors).key == "default/one"
+
+
 @pytest.mark.parametrize("content", [b"\xff\xfe\x00binary", b"\xc3\x28", b"text", b"- a", b"a: [}", b"", b"\x00"])
 def test_what_is_no_policy_is_told_whatever_its_bytes_are(tmp_path: Path, content: bytes) -> None:
     folder.put(tmp_path, policy())
