@@ -92,7 +92,10 @@ def by_deleting_the_file(stack: Stack, http: Http, version: Version) -> Any:
 def by_deleting_its_group(stack: Stack, http: Http, version: Version) -> Any:
     """Which answers for each file, and goes on with the next."""
     found = http.request("DELETE", "/api/v1/file/appointment/1").json()["data"]
-    assert (found["deleted"], [(one["id"], one["problem"]) for one in found["left"]]) == (0, [(version["id"], "held")])
+    [left] = found["left"]
+    assert (found["deleted"], left["id"], left["problem"], left["status"]) == (0, version["id"], "held", 423)
+    placed = http.get("/holds", params={"state": "active"}).json()["items"]
+    assert sorted(left["holds"]) == sorted(hold["id"] for hold in placed)
 
 
 def by_deleting_the_workspace(stack: Stack, http: Http, version: Version) -> Any:

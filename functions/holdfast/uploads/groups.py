@@ -21,17 +21,25 @@ BATCH = 50
 EXAMPLE = {"appointment_id": "4711", "files": 3, "size": 6000000, "latest": "2026-11-21T14:03:00.000000+00:00"}
 REMOVAL_EXAMPLE: dict[str, Any] = {
     "deleted": 2,
-    "left": [{"id": "0f8fad5bd9cb469fa16570867728950e", "problem": "held", "detail": "A legal hold covers the version."}],
+    "left": [
+        {
+            "id": "0f8fad5bd9cb469fa16570867728950e",
+            "problem": "held",
+            "status": 423,
+            "detail": "A legal hold covers the version: 75e3ebf319076568710b534910c9e06c",
+            "holds": ["75e3ebf319076568710b534910c9e06c"],
+        }
+    ],
 }
 
 
 @dataclass(slots=True)
 class Removal:
-    """What a request did to a group: how many files are ``deleted``, and which are ``left``, each with its problem. ``following``:
-    where to go on; None when all of it was seen."""
+    """What a request did to a group: how many files are ``deleted``, and which are ``left``, each with its problem and the status
+    and members that it would have been answered with by itself. ``following``: where to go on; None when all of it was seen."""
 
     deleted: int = 0
-    left: list[dict[str, str]] = field(default_factory=list)
+    left: list[dict[str, Any]] = field(default_factory=list)
     following: int | None = None
 
 
@@ -78,5 +86,6 @@ def remove(services: Services, claims: Claims, appointment_id: str, given: str |
         except Unavailable:
             raise
         except Problem as problem:
-            done.left.append({"id": row.upload_id, "problem": problem.slug, "detail": problem.detail})
+            told = {"problem": problem.slug, "status": problem.status, "detail": problem.detail}
+            done.left.append({**problem.extra, "id": row.upload_id, **told})
     return done
