@@ -168,6 +168,12 @@ def test_a_policy_that_was_put_there_by_hand_is_deleted_like_any_other(
         shown = operator("policy", "get", "-f", file, "-o", "json")
         assert "so no policy is run" in shown.stderr
         assert [row["ready"] for row in json.loads(shown.stdout)] == ["False"]
+        assert "so no policy is run" not in operator("policy", "apply", "-f", file).stderr, (
+            "what is applied takes the place of both"
+        )
+        by_hand.write_text("no policy")
+        assert "by hand.yaml is no AssetPolicy" in operator("policy", "apply", "-f", file).stderr
+        by_hand.write_bytes(file.read_bytes())
         operator("policy", "delete", name)
         operator("policy", "get", name, code=4)
     finally:

@@ -50,6 +50,7 @@ def apply(file: File, data: Data = None) -> None:
             stays = _annotated(policy, kept | policy.metadata.annotations)
             changed = folder.put(services.settings.policies_folder, stays, known)
             note(f"assetpolicy {policy.key} {'configured' if changed else 'unchanged'}")
+        _known(services)  # which says what keeps them from being run
 
 
 @app.command("get")
