@@ -226,6 +226,17 @@ def test_suspended_deleted_and_unreadable_policies_do_nothing(stack: Stack, capl
         assert statuses(at) == ["archived"]
 
 
+def test_a_workspace_that_is_not_there_is_told(stack: Stack) -> None:
+    with governed(stack, stack.user("ada")) as at:
+        upload(at.http)
+        spec: dict[str, Any] = {"archive": {"afterDays": 0}, "workspaces": {"names": ["ada_space", "nobody_space"]}}
+        at.apply(**spec, mode="Preview")
+        assert told(at)["reasons"] == ["There is no workspace nobody_space."]
+        at.apply(**spec, guard={"maxItems": 0})
+        at.sweep("archive")
+        assert told(at)["reasons"] == ["1 of 1 versions, and maxItems is 0.", "There is no workspace nobody_space."]
+
+
 def test_no_policy_goes_below_the_installations_floors(stack: Stack) -> None:
     with governed(stack, stack.user("ada"), policy_min_after_days=5) as at:
         upload(at.http)

@@ -22,8 +22,10 @@ from holdfast.database.tables import policies, runs, versions
 from holdfast.disagreement import Disagreement
 from holdfast.errors import Conflict, Invalid, NotFound
 from holdfast.lifecycle.own import sweep_own
+from holdfast.lifecycle.reporting import report
 from holdfast.policies import inforce, telling
 from holdfast.policies.model import dump
+from holdfast.policies.words import Action
 
 pytestmark = pytest.mark.parametrize("stack", [SQLITE, SQL, MYSQL], indirect=True)
 
@@ -300,6 +302,25 @@ def test_a_run_can_be_bound_to_a_plan(stack: Stack) -> None:
         assert at.sweep("archive", digest="0" * 64, as_of=shown.plan.as_of).state == "changed"
         assert at.sweep("archive", digest=shown.plan.digest).state == "changed", "it was planned for another instant"
         assert at.sweep("archive", digest=shown.plan.digest, as_of=shown.plan.as_of).done.items == 1
+
+
+def test_a_run_says_which_of_its_workspaces_are_not_there(stack: Stack) -> None:
+    with governed(stack, stack.user("ada")) as at:
+        upload(at.http)
+        names = [f"nobody{number}_space" for number in range(7)]
+        for mode, named in (
+            ("Preview", ["ada_space", "nobody_space"]),
+            ("Enforce", ["ada_space", "nobody_space"]),
+            ("Preview", names),
+        ):
+            policy = at.apply(archive={"afterDays": 0}, workspaces={"names": named}, mode=mode)
+            said = report(at.sweep("archive"), policy.key, Action.ARCHIVE)
+            expected = ["nobody_space"] if named is not names else names[:5]
+            assert said.reasons == [f"There is no workspace {name}." for name in expected]
+        guarded = at.apply(archive={"afterDays": 0}, workspaces={"names": ["ada_space", "nobody_space"]}, guard={"maxItems": 0})
+        upload(at.http, "another.txt", b"another")
+        said = report(at.sweep("archive"), guarded.key, Action.ARCHIVE)
+        assert said.reasons == ["1 of 2 versions, and maxItems is 0.", "There is no workspace nobody_space."]
 
 
 def test_an_instant_to_come_is_for_previews(stack: Stack) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from holdfast.lifecycle.planning import HELD, Plan, breach
 from holdfast.lifecycle.sweeping import Outcome
-from holdfast.policies.report import Amount, Report, State
+from holdfast.policies.report import Amount, Report, State, reasons
 from holdfast.policies.words import Action
 
 _STATES = {
@@ -34,7 +34,7 @@ def report(outcome: Outcome, policy: str, action: Action) -> Report:
         seconds=round(outcome.seconds, 3),
         digest=None if made is None else made.digest,
         as_of=None if made is None else made.as_of,
-        reasons=_reasons(outcome),
+        reasons=reasons(_reasons(outcome), outcome.missing),
     )
 
 

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, Row, select
 
 from holdfast.database.tables import policies
-from holdfast.lifecycle import runs
+from holdfast.lifecycle import looking, runs
 from holdfast.lifecycle.planning import breach
 from holdfast.lifecycle.sweeping import below_floors
 from holdfast.policies import inforce
 from holdfast.policies.conditions import Since, conditions, conflicting, enforcing, guard, ready
 from holdfast.policies.model import AssetPolicy
-from holdfast.policies.report import Amount, State
+from holdfast.policies.report import Amount, State, reasons
 from holdfast.policies.schedule import BadSchedule, next_run, resolve
 from holdfast.policies.status import ActionStatus, ConditionType, Conflict, Run, Status, WaitingPlan
 from holdfast.policies.words import Action
@@ -32,13 +32,14 @@ _MOST_CONFLICTS = 10
 class Known:
     """What the registry has of a policy: its own row, if it was told of it yet, the newest run of each action, and the newest that
     has ended. ``others``: the conflicts with it that the newest plans of other enforcing policies found. ``enforcing``: the keys
-    of those policies."""
+    of those policies. ``missing``: workspaces that the policy names and that are not there."""
 
     row: Row[Any] | None
     latest: dict[Action, Row[Any]]
     ended: dict[Action, Row[Any]]
     others: Sequence[Conflict] = ()
     enforcing: Collection[str] = ()
+    missing: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ def standing(services: Services, policy: AssetPolicy, wrong: Mapping[str, str] =
         ended = {action: run for action, latest in newest.items() if (run := _ended(connection, latest)) is not None}
         rivals = {rule.key for rule in inforce.enforcing(connection)} - {policy.key}
         others = _conflicts_with(connection, policy.key, rivals)
-    known = Known(row, newest, ended, others, rivals)
+    known = Known(row, newest, ended, others, rivals, looking.missing(services, [policy]))
     return Standing(policy, status_of(policy, known, _problem(services, policy, wrong), services.clock()))
 
 
@@ -139,7 +140,7 @@ def status_of(policy: AssetPolicy, known: Known, problem: tuple[str, str] | None
         destroyed=None if destroyed is None else destroyed.item_count,
         waiting=waiting,
         conflicts=conflicts,
-        reasons=[] if last is None else _reasons(last),
+        reasons=reasons([] if last is None else _reasons(last), known.missing),
     )
     approve = f"holdfast policy approve {policy.key} {' '.join(one.digest for one in waiting)}"
     aspects = [

@@ -67,7 +67,8 @@ class Request:
 
 @dataclass
 class Outcome:
-    """How a sweep ended. ``state``: done, guarded, changed, stopped; preview or suspended, where the policy does not enforce."""
+    """How a sweep ended. ``state``: done, guarded, changed, stopped; preview or suspended, where the policy does not enforce.
+    ``missing``: workspaces that the policy names and that are not there."""
 
     state: str
     run: int | None = None
@@ -75,6 +76,7 @@ class Outcome:
     guard: dict[str, Any] | None = None
     done: Done = field(default_factory=Done)
     seconds: float = 0.0
+    missing: Sequence[str] = ()
 
 
 def sweep(services: Services, source: Path, key: str, action: Action, asked: Request = Request()) -> Outcome:
@@ -91,12 +93,14 @@ def sweep(services: Services, source: Path, key: str, action: Action, asked: Req
         raise Invalid(f"{key} is not carried out: {said}.", slug="below-floor")
     if policy.spec.suspend:
         return Outcome("suspended")
+    missing = looking.missing(services, [policy])
     if asked.preview or not policy.enforcing:
         made = looking.planned(services, rule, rivals_of(known, key), action, asked.as_of or services.clock())
-        return Outcome("preview", plan=made, guard=tripped(policy.spec.guard, made), seconds=time.monotonic() - began)
-    with Held(services.database, of_sweep(key, action)) as lease:
-        outcome = _Sweep(services, source, stamp, known, rule, action, asked, lease).run()
-    outcome.seconds = time.monotonic() - began
+        outcome = Outcome("preview", plan=made, guard=tripped(policy.spec.guard, made))
+    else:
+        with Held(services.database, of_sweep(key, action)) as lease:
+            outcome = _Sweep(services, source, stamp, known, rule, action, asked, lease).run()
+    outcome.seconds, outcome.missing = time.monotonic() - began, missing
     return outcome
 
 

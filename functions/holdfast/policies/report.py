@@ -5,6 +5,7 @@ Neither side needs the other's credentials for it: the sweeper writes a file, an
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -17,6 +18,8 @@ from holdfast.policies.words import Action
 
 MOST_BYTES = 2048
 """Half of what Kubernetes keeps of a termination message, and what is left in a pod of two containers."""
+
+MOST_REASONS = 5
 
 MESSAGE_FILE = Path("/dev/termination-log")
 """Kubernetes' own default."""
@@ -66,7 +69,12 @@ class Report(BaseModel):
     seconds: float = Field(default=0, ge=0, le=10_000_000, description="How long it took.")
     digest: Digest | None = Field(default=None, description="The plan's digest.")
     as_of: datetime | None = Field(default=None, description="The instant for which it was planned, UTC.")
-    reasons: Annotated[list[Reason], Field(max_length=5)] = Field(default=[], description="What else is to be said.")
+    reasons: Annotated[list[Reason], Field(max_length=MOST_REASONS)] = Field(default=[], description="What else is to be said.")
+
+
+def reasons(first: Sequence[str], missing: Iterable[str]) -> list[str]:
+    """``first``, and that the workspaces ``missing``, which the policy names, are not there; as many as may be said."""
+    return [*first, *(f"There is no workspace {name}."[:256] for name in missing)][:MOST_REASONS]
 
 
 def to_message(report: Report) -> str:
