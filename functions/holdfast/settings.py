@@ -160,7 +160,7 @@ class Settings(BaseSettings):
         description="Folder of AssetPolicies, one YAML file each. Empty: `policies` under `data`.",
     )
     scheduler: bool = Field(True, description="Whether the server runs policies at their times. `false` where CronJobs do.")
-    verify_before_destroy: Literal["full", "sampled", "off"] = Field(
+    verify_before_destroy: Literal["full", "sampled"] = Field(
         "full", description="Which versions' bytes are read and hashed again before a policy may condemn them."
     )
     verify_sample_percent: int = Field(5, ge=1, le=100, description="Of how many versions, when they are `sampled`.")

@@ -12,11 +12,13 @@ from tests.behaviour.moments import Moving, bearer
 from tests.stacks import Stack, User
 
 from holdfast.lifecycle.sweeping import Outcome, Request, sweep
+from holdfast.lifecycle.verifying import is_looked_at
 from holdfast.policies import folder
 from holdfast.policies.model import AssetPolicy
 from holdfast.policies.validating import validated
 from holdfast.policies.words import Action
 from holdfast.services import Services
+from holdfast.settings import Settings
 
 GENEROUS = {"maxItems": 1_000_000, "maxPercent": 100}
 
@@ -54,3 +56,8 @@ def governed(stack: Stack, user: User, **settings: Any) -> Iterator[Governed]:
     services = stack.services(clock, **settings)
     with Http(stack.app(services), bearer(services.tokens.issue(user.account))) as http:
         yield Governed(services, user, http, clock)
+
+
+def outside_the_sample(versions: Iterator[dict[str, Any]], settings: Settings) -> dict[str, Any]:
+    """The first of these versions whose bytes are not to be hashed."""
+    return next(one for one in versions if not is_looked_at(one["version_id"], settings))

@@ -6,6 +6,7 @@ import logging
 import threading
 import zlib
 from hashlib import sha256
+from itertools import count
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from sqlalchemy import select, update
 from tests.asgi import Http
 from tests.behaviour.erased import NOW, condemn, disagreements, keys, row
 from tests.behaviour.moments import path, upload
-from tests.behaviour.policies import governed
+from tests.behaviour.policies import governed, outside_the_sample
 from tests.behaviour.unhashed import hashes, jobs, publish
 from tests.stacks import SQLITE, WITH_MYSQL, Stack
 from tests.waiting import until
@@ -184,11 +185,14 @@ def test_a_policy_waits_for_the_sha256_before_it_condemns(stack: Stack, caplog: 
         assert row(stack, unhashed).phase == "condemned"
 
 
-def test_where_nothing_is_verified_nothing_is_waited_for(stack: Stack) -> None:
-    with governed(stack, stack.user("ada"), verify_before_destroy="off") as at:
-        publish(stack, at.user, ("late.txt", b"late"))
+def test_what_is_not_in_the_sample_is_not_waited_for(stack: Stack) -> None:
+    with governed(stack, stack.user("ada"), verify_before_destroy="sampled", verify_sample_percent=1) as at:
+        published = (publish(stack, at.user, (f"{number}.txt", b"late")) for number in count())
+        version = outside_the_sample(published, at.services.settings)
         at.apply(archive={"afterDays": 0}, destroy={"afterDays": 0})
-        assert (at.sweep("archive").done.items, at.sweep("destroy").done.items) == (1, 1)
+        at.sweep("archive")
+        assert at.sweep("destroy").done.items == 1
+        assert row(stack, version).phase == "condemned"
 
 
 def test_what_is_on_its_way_out_is_hashed_as_long_as_it_can_come_back(stack: Stack) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import Any
 
 import pytest
 from sqlalchemy import select
 from tests.behaviour.erased import keys, row
 from tests.behaviour.moments import upload
+from tests.behaviour.policies import outside_the_sample
 from tests.stacks import SQL, SQLITE, Stack
 
 from holdfast.database import tables as t
@@ -65,11 +67,12 @@ def test_a_replaced_file_is_not_looked_at(stack: Stack) -> None:
 
 
 @pytest.mark.parametrize("stack", [SQLITE], indirect=True)
-def test_switched_off_nothing_is_read_and_that_is_written_down(stack: Stack) -> None:
+def test_what_is_not_in_the_sample_is_not_read_and_that_is_written_down(stack: Stack) -> None:
+    sampled: dict[str, Any] = {"verify_before_destroy": "sampled", "verify_sample_percent": 1}
     with stack.client(stack.user("ada")) as http:
-        version = upload(http)
+        version = outside_the_sample((upload(http, f"{number}.txt") for number in count()), stack.settings(**sampled))
     stack.own.objects.delete(keys(stack, version)[0])
-    assert problem_of(stack, version, verify_before_destroy="off") is None
+    assert problem_of(stack, version, **sampled) is None
     assert recorded(stack, version) == ("skipped", None)
 
 

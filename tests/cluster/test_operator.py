@@ -15,7 +15,7 @@ import pytest
 from holdfast.policies.report import Report, State
 from holdfast.policies.words import Action
 from holdfast_operator.cluster import CONFIG_MAPS, CRON_JOBS, JOBS, PODS, POLICIES
-from tests.cluster.world import World
+from tests.cluster.world import World, policy
 from tests.servers.process import answers, free_ports
 from tests.waiting import until
 
@@ -395,11 +395,16 @@ def test_nobody_but_who_may_approve_approves(world: World) -> None:
     world.policy()
     world.kubernetes.kubectl("apply", "--filename=-", given=manifest)
     try:
-        kubectl("create", "clusterrole", edits, "--verb=get,patch,update", "--resource=assetpolicies.holdfast.dev")
+        kubectl("create", "clusterrole", edits, "--verb=get,patch,update,create", "--resource=assetpolicies.holdfast.dev")
         kubectl("create", "rolebinding", "edits", f"--clusterrole={edits}", user)
         until(lambda: "needs the verb approve" in kubectl(*annotate, next(others)).stderr)
         assert "needs the verb approve" in kubectl(*approve).stderr
         assert kubectl(*annotate, "other=thing").returncode == 0
+        approved = policy("approved", world.namespace)
+        approved["metadata"]["annotations"] = {"holdfast.dev/approve-plan": DIGEST}
+        create = ["create", "--filename=-", f"--as=editor-{world.namespace}"]
+        made = world.kubernetes.asked([*create], json.dumps(approved), check=False)
+        assert "needs the verb approve" in made.stderr, "nor in a policy that is new"
         kubectl("create", "rolebinding", "approves", f"--clusterrole={approver}-{world.namespace}", user)
         until(lambda: kubectl(*approve).returncode == 0)
     finally:

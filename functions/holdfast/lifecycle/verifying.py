@@ -1,7 +1,7 @@
 """Are the bytes of an archived version what was stored? Asked before a policy may condemn it, and written down.
 
-``HOLDFAST_VERIFY_BEFORE_DESTROY`` says of which versions: of all (``full``), of a sample (``sampled``), of none (``off``). Whether
-a version is in the sample follows from its id, so that asking again does not change it. Where it is asked and the sha256 of a file
+``HOLDFAST_VERIFY_BEFORE_DESTROY`` says of which versions: of all (``full``), or of a sample (``sampled``). Whether a version
+is in the sample follows from its id, so that asking again does not change it. Where it is asked and the sha256 of a file
 is not known yet, the version waits.
 """
 
@@ -66,10 +66,10 @@ def unfit(services: Services, ids: Collection[int], each: Callable[[], None] = l
 
 def is_looked_at(version_id: str, settings: Settings) -> bool:
     """Whether the bytes of the version with this id are to be hashed."""
-    if settings.verify_before_destroy == "sampled":
-        number = int.from_bytes(hashlib.sha256(version_id.encode()).digest()[:8])
-        return number % 100 < settings.verify_sample_percent
-    return settings.verify_before_destroy == "full"
+    if settings.verify_before_destroy == "full":
+        return True
+    number = int.from_bytes(hashlib.sha256(version_id.encode()).digest()[:8])
+    return number % 100 < settings.verify_sample_percent
 
 
 def _look(services: Services, version: int, each: Callable[[], None]) -> Unfit | None:
