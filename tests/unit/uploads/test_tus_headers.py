@@ -101,7 +101,14 @@ def test_a_header_that_came_twice_is_refused() -> None:
         read.count(Headers(raw=[(b"upload-offset", b"1"), (b"upload-offset", b"1")]), "Upload-Offset")
 
 
-@pytest.mark.parametrize("text", [b"-1", b"", b"1.0", b"0x1", "\uff11".encode(), b"9" * 19])
+@pytest.mark.parametrize("text", [b"-1", b"", b"1.0", b"0x1", "\uff11".encode(), b"9" * 1001])
 def test_counts_are_whole_numbers_in_ascii(text: bytes) -> None:
     with pytest.raises(Malformed):
         read.count(Headers(raw=[(b"upload-offset", text)]), "Upload-Offset")
+
+
+def test_a_count_may_be_larger_than_any_upload_and_the_length_of_a_body_not() -> None:
+    large = b"9" * 19
+    assert read.count(Headers(raw=[(b"upload-offset", large)]), "Upload-Offset") == int(large)
+    with pytest.raises(Malformed):
+        read.coming(Headers(raw=[(b"content-length", large)]))
