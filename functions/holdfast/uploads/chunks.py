@@ -12,17 +12,17 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import ColumnElement, Connection, Row, func, select, update
 
 from holdfast.database.tables import upload_parts, upload_pieces
 from holdfast.database.tables import upload_sessions as s
 from holdfast.errors import Conflict, Invalid, TooLarge
 from holdfast.failpoints import hit
-from holdfast.identity.access import Claims
+from holdfast.identity.access import Actor, Claims
 from holdfast.storage.objects import AssemblyMissing, Part
 from holdfast.storage.objects.parts import MAX_PARTS, MIN_PART
 from holdfast.storage.objects.writing import write_part
-from holdfast.uploads import assembly, completing, cutting, direct, finishing, pieces, sessions
+from holdfast.uploads import assembly, completing, cutting, direct, finishing, pieces, room, sessions
 
 if TYPE_CHECKING:
     from holdfast.services import Services
@@ -80,7 +80,7 @@ def receive(
     """Takes one chunk, which counts when this returns. ``said``: its size as the client said it; ``promised``: its sha256 (hex).
     Blocks. Raises Unauthenticated, Forbidden, NotFound, Gone, Conflict, Invalid, TooLarge, Unavailable: then everything is as it
     was."""
-    session = look(services, claims, upload_id, index, said)
+    actor, session = look(services, claims, upload_id, index, said)
     if len(data) > session.chunk_size:
         raise too_long(session)
     if not data:
@@ -90,15 +90,15 @@ def receive(
     digest = sha256(data).hexdigest()
     if promised is not None and promised != digest:
         raise Invalid("The chunk does not have the sha256 that was said.", slug="sha256-mismatch", field="chunk_sha256")
-    _keep(services, session, index, memoryview(data), digest)
+    _keep(services, actor, session, index, memoryview(data), digest)
 
 
 def too_long(session: Row[Any]) -> Invalid:
     return Invalid(f"A chunk has at most {session.chunk_size} bytes.", slug="chunk-too-large", limit=session.chunk_size)
 
 
-def look(services: Services, claims: Claims, upload_id: str, index: int, said: int | None) -> Row[Any]:
-    """The session, if it may take a chunk of that index and size now. Blocks. Raises as ``receive`` does."""
+def look(services: Services, claims: Claims, upload_id: str, index: int, said: int | None) -> tuple[Actor, Row[Any]]:
+    """Who sends, and the session, if it may take a chunk of that index and size now. Blocks. Raises as ``receive`` does."""
     with services.database.read() as connection:
         actor, session = sessions.find(connection, claims, upload_id)
     sessions.check_open(session, services.clock())
@@ -112,18 +112,18 @@ def look(services: Services, claims: Claims, upload_id: str, index: int, said: i
     limit = actor.largest_file(services.settings.max_file_bytes)
     if index * session.chunk_size >= limit:
         raise TooLarge(f"The file is larger than {limit} bytes, the most that is allowed here.", limit=limit)
-    return session
+    return actor, session
 
 
-def _keep(services: Services, session: Row[Any], index: int, content: memoryview, digest: str) -> None:
+def _keep(services: Services, actor: Actor, session: Row[Any], index: int, content: memoryview, digest: str) -> None:
     """In a thread: what came becomes part of the session."""
     with services.database.read() as connection:
-        there = {chunk.index: chunk for chunk in held(connection, session, [index])}
-    if (known := there.get(index)) is not None:
-        if known.sha256 == digest:
+        known = next(iter(held(connection, session, [index])), None)
+        if known is not None and known.sha256 == digest:
             return
-        if known.joined:
+        if known is not None and known.joined:
             raise differs(index)
+        room.check(connection, actor, session.offset + len(content), session.upload_id)
     if cutting.group(session.chunk_size) == 1:
         _keep_part(services, session, index, content, replaces=known is not None)
         return
@@ -162,17 +162,25 @@ def _assembling(services: Services, session: Row[Any]) -> Iterator[None]:
 
 
 def _forget(services: Services, connection: Connection, session: Row[Any], number: int) -> None:
-    _still_open(services, connection, session)  # of a complete upload nothing is forgotten: it would lack the part
+    # Of a complete upload nothing is forgotten: it would lack the part.
+    _still_open(services, connection, session, -_size_of(session, number))
     pieces.forget(connection, session.upload_id, number)
 
 
 def _count(services: Services, connection: Connection, session: Row[Any], part: Part) -> None:
-    _still_open(services, connection, session)
+    _still_open(services, connection, session, part.size - _size_of(session, part.number))
     pieces.replace(connection, session.upload_id, part)
 
 
-def _still_open(services: Services, connection: Connection, session: Row[Any]) -> None:
-    """Locks the session's row, and says that something came. Raises Conflict when it takes no more."""
+def _size_of(session: Row[Any], number: int) -> ColumnElement[int]:
+    """The size of the part that has the number; 0 when none has."""
+    q = upload_parts.c
+    return func.coalesce(select(q.size).where(q.upload_id == session.upload_id, q.number == number).scalar_subquery(), 0)
+
+
+def _still_open(services: Services, connection: Connection, session: Row[Any], came: int | ColumnElement[int] = 0) -> None:
+    """Locks the session's row, and says that something came: so many bytes more are in the store. Raises Conflict when it takes no
+    more."""
     mine = sessions.state_is(session.upload_id, "open")
     kind = connection.scalar(select(s.c.kind).where(*mine).with_for_update())
     if kind is None:
@@ -180,7 +188,7 @@ def _still_open(services: Services, connection: Connection, session: Row[Any]) -
     if kind != sessions.CHUNKS:  # its parts go straight to the store since
         raise other_kind()
     expires = sessions.expiry(services, services.clock())
-    connection.execute(update(s).where(*mine).values(expires_at=expires))
+    connection.execute(update(s).where(*mine).values(expires_at=expires, offset=s.c.offset + came))
 
 
 def _keep_piece(services: Services, session: Row[Any], index: int, written: dict[str, Any]) -> list[Row[Any]]:
@@ -191,7 +199,8 @@ def _keep_piece(services: Services, session: Row[Any], index: int, written: dict
     p = upload_pieces.c
 
     def act(connection: Connection) -> list[Row[Any]]:
-        _still_open(services, connection, session)
+        # What it replaces is in the store, too, until the session ends.
+        _still_open(services, connection, session, written["size"])
         there = connection.execute(
             select(upload_pieces)
             .where(p.upload_id == session.upload_id, p.state.in_(pieces.SAFE), p.position >= first, p.position < first + many)

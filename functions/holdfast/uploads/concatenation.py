@@ -46,7 +46,7 @@ def open_final(services: Services, claims: Claims, opening: Opening, partials: S
     with services.database.read() as connection:
         length = sum(_whole(services, connection, claims, one).length for one in partials)
     details = {**(opening.details or {}), "partials": list(partials)}
-    final = sessions.open_session(services, claims, replace(opening, length=length, details=details))
+    final = sessions.open_session(services, claims, replace(opening, length=length, details=details), *partials)
     upload_id: str = final.upload_id
 
     def act(connection: Connection) -> Row[Any]:

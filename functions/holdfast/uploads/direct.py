@@ -26,7 +26,7 @@ from holdfast.errors import Conflict, Invalid, TooLarge
 from holdfast.failpoints import hit
 from holdfast.identity.access import Actor, Claims
 from holdfast.storage.objects import AssemblyMissing, Held, Part, SignedPart
-from holdfast.uploads import assembly, pieces, sessions
+from holdfast.uploads import assembly, pieces, room, sessions
 
 if TYPE_CHECKING:
     from holdfast.services import Services
@@ -132,7 +132,10 @@ def _promise(
     if any(part.offset + part.size > most for part in parts):
         raise TooLarge(f"The file is larger than {most} bytes, the most that is allowed here.", limit=most)
     values: dict[str, Any] = {"kind": sessions.DIRECT, "chunk_size": part_size}
-    if new:  # who asks for the same links again and again sends nothing, and keeps no session
+    if new:
+        values["offset"] = sum(part.size for part in known.values()) + sum(part.size for part in new)
+        room.check(connection, actor, values["offset"], upload_id)
+        # Who asks for the same links again and again sends nothing, and keeps no session.
         values["expires_at"] = sessions.expiry(services, now)
     connection.execute(update(s).where(s.c.upload_id == upload_id).values(values))
     pieces.register(connection, upload_id, *new)

@@ -23,7 +23,7 @@ from holdfast.identity.access import Claims
 from holdfast.storage.objects import AssemblyMissing, Part, PartWriter
 from holdfast.storage.objects.buffer import Buffer
 from holdfast.storage.objects.parts import MIN_PART
-from holdfast.uploads import assembly, completing, concatenation, cutting, pieces, sessions
+from holdfast.uploads import assembly, completing, concatenation, cutting, pieces, room, sessions
 from holdfast.web.hop import Threads
 
 if TYPE_CHECKING:
@@ -37,6 +37,14 @@ class Checksum(Protocol):
 
     def holds(self) -> bool:
         """Whether the bytes so far are those that were meant."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """``most`` bytes may the session have, and ``problem`` says why."""
+
+    most: int
+    problem: TooLarge
 
 
 class Interrupted(Conflict):
@@ -126,10 +134,10 @@ async def append(
 
 def _claim(
     services: Services, claims: Claims, upload_id: str, offset: int, coming: int | None
-) -> tuple[Row[Any], list[Row[Any]], int]:
+) -> tuple[Row[Any], list[Row[Any]], Limit]:
     now = services.clock()
 
-    def act(connection: Connection) -> tuple[Row[Any], list[Row[Any]], int]:
+    def act(connection: Connection) -> tuple[Row[Any], list[Row[Any]], Limit]:
         actor, row = sessions.find(connection, claims, upload_id, lock=True)
         sessions.check_open(row, now)
         if row.kind != sessions.SEQUENTIAL:
@@ -137,12 +145,16 @@ def _claim(
         if row.offset != offset:
             raise WrongOffset(row.offset)
         most = actor.largest_file(services.settings.max_file_bytes) if row.length is None else row.length
-        if offset + (coming or 0) > most:
-            raise TooLarge(f"The upload would have more than {most} bytes.", limit=most)
+        limit = Limit(most, TooLarge(f"The upload would have more than {most} bytes.", limit=most))
+        left = room.left(connection, actor, upload_id)
+        if left is not None and left < most:
+            limit = Limit(left, room.exceeded())
+        if offset + (coming or 0) > limit.most:
+            raise limit.problem
         values = {"epoch": row.epoch + 1, "numbers": row.numbers + 1}
         connection.execute(update(s).where(s.c.upload_id == upload_id).values(values))
         row = sessions.known(connection, upload_id)
-        return row, list(pieces.kept(connection, upload_id)), most
+        return row, list(pieces.kept(connection, upload_id)), limit
 
     claimed = services.database.write(act)
     hit("session.claim.after")
@@ -158,7 +170,7 @@ class _Append:
         threads: Threads,
         session: Row[Any],
         tail: list[Row[Any]],
-        limit: int,
+        limit: Limit,
         coming: int | None,
         checksum: Checksum | None,
     ) -> None:
@@ -172,8 +184,8 @@ class _Append:
     async def take(self, chunks: AsyncIterable[bytes | memoryview]) -> None:
         async for chunk in chunks:
             self._received += len(chunk)
-            if self._received > self._limit:
-                raise TooLarge(f"The upload would have more than {self._limit} bytes.", limit=self._limit)
+            if self._received > self._limit.most:
+                raise self._limit.problem
             if self._checksum is not None:
                 self._checksum.update(chunk)
             rest = memoryview(chunk)

@@ -30,6 +30,7 @@ from holdfast.failpoints import hit
 from holdfast.identity.access import Actor, Claims, authorise
 from holdfast.media import kind
 from holdfast.uploads import points as _points  # noqa: F401  declares them
+from holdfast.uploads import room
 
 if TYPE_CHECKING:
     from holdfast.services import Services
@@ -85,13 +86,14 @@ def sha256(given: str | None, field: str = "sha256") -> str | None:
     return given.lower()
 
 
-def open_session(services: Services, claims: Claims, opening: Opening) -> Row[Any]:
-    """Opens a session and returns its row. Blocks. Raises Unauthenticated, Forbidden, TooLarge (above the largest file, or what the
-    quota leaves), TooManyRequests (too many open ones), and as ``check_place`` does, unless it is a partial upload of tus."""
-    return open_limited(services, claims, opening)[0]
+def open_session(services: Services, claims: Claims, opening: Opening, *joins: str) -> Row[Any]:
+    """Opens a session, which will have the bytes of the uploads that it ``joins``, and returns its row. Blocks. Raises
+    Unauthenticated, Forbidden, TooLarge (above the largest file, or what the quota and other unfinished uploads leave),
+    TooManyRequests (too many open ones), and as ``check_place`` does, unless it is a partial upload of tus."""
+    return open_limited(services, claims, opening, *joins)[0]
 
 
-def open_limited(services: Services, claims: Claims, opening: Opening) -> tuple[Row[Any], int]:
+def open_limited(services: Services, claims: Claims, opening: Opening, *joins: str) -> tuple[Row[Any], int]:
     """As ``open_session``, and the most bytes that its file may have."""
     now = services.clock()
     upload_id = secrets.token_hex(16)
@@ -119,6 +121,9 @@ def open_limited(services: Services, claims: Claims, opening: Opening) -> tuple[
         most = actor.largest_file(services.settings.max_file_bytes)
         if opening.length is not None and opening.length > most:
             raise TooLarge(f"The file is larger than {most} bytes, the most that is allowed here.", limit=most)
+        left = room.left(connection, actor, *joins)
+        if left is not None and (opening.length or 0) > left:
+            raise room.exceeded()
         if opening.filename and not partial:
             check_place(connection, actor, opening.filename, opening.content_type, opening.must_be_new)
         # Of two that open one at once the second counts what the first has opened.
@@ -131,7 +136,7 @@ def open_limited(services: Services, claims: Claims, opening: Opening) -> tuple[
                 retry_after=60,
             )
         connection.execute(insert(s).values({**row, "workspace_id": actor.workspace_id, "user_id": actor.user_id}))
-        return known(connection, upload_id), most
+        return known(connection, upload_id), most if left is None else min(most, left)
 
     hit("session.open.before")
     opened = services.database.write(act)

@@ -10,7 +10,7 @@ from holdfast.database.tables import upload_sessions as s
 from holdfast.errors import Conflict, Forbidden, Gone, Malformed, NotFound, TooLarge
 from holdfast.failpoints import hit
 from holdfast.identity.access import Actor, Claims
-from holdfast.uploads import completing, concatenation, ending, outcome, sessions
+from holdfast.uploads import completing, concatenation, ending, outcome, room, sessions
 from holdfast.uploads.outcome import Outcome
 from holdfast.uploads.sequential import WrongOffset
 
@@ -84,6 +84,7 @@ def prepare(services: Services, claims: Claims, upload_id: str, offset: int, len
             raise Malformed("There are more bytes than that.", slug="length-too-short")
         if length > (most := actor.largest_file(services.settings.max_file_bytes)):
             raise TooLarge(f"The file is larger than {most} bytes, the most that is allowed here.", limit=most)
+        room.check(connection, actor, length, upload_id)
         connection.execute(update(s).where(s.c.upload_id == upload_id).values(length=length))
         return True
 

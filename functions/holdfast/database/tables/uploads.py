@@ -7,6 +7,8 @@ from sqlalchemy import JSON, BigInteger, Boolean, Column, ForeignKey, Index, Int
 from holdfast.database.tables.base import Id, table
 from holdfast.database.types import UtcDateTime, ascii_id, exact
 
+BY_OWNER = "ix_upload_sessions_workspace_id_user_id_state_id"
+
 upload_sessions = table(
     "upload_sessions",
     Column("id", Id, primary_key=True, autoincrement=True),
@@ -21,7 +23,7 @@ upload_sessions = table(
     Column("length", BigInteger),  # of the whole, in bytes; NULL: not said yet
     Column(
         "offset", BigInteger, nullable=False, server_default=text("0")
-    ),  # bytes that are safe, of a sequential one: without a gap
+    ),  # bytes that are in the store, or promised to come there (direct); of a sequential one those that are safe, without a gap
     Column("chunk_size", BigInteger),  # of all chunks, or direct parts, but the last
     Column("chunk_count", Integer),  # said at completion
     Column("assembly", ascii_id(255)),  # the store's id of the object under way; NULL: none is yet
@@ -41,7 +43,7 @@ upload_sessions = table(
     Column("expires_at", UtcDateTime, nullable=False),
     Column("ended_at", UtcDateTime),
     Column("erased_at", UtcDateTime),  # nothing but the finished object, if there is one, is in the store any more
-    Index(None, "workspace_id", "user_id", "state", "id"),
+    Index(BY_OWNER, "workspace_id", "user_id", "state", "id"),
     Index(None, "state", "expires_at"),
     Index(None, "workspace_id", "kept", "id"),
     Index(None, "workspace_id", "appointment_id", "id"),
