@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, Row, select, update
 
 from holdfast.database.tables import upload_sessions as s
 from holdfast.failpoints import hit
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from holdfast.services import Services
 
 KIND = "finish-upload"
+JOB = "job"
+"""Where a session's details name its job."""
 LATER = 30
 """Seconds after which the job looks whether the request that brought the last byte has finished the upload, or died."""
 
@@ -43,6 +45,15 @@ def mark(connection: Connection, upload_id: str, epoch: int) -> bool:
 
 def request(connection: Connection, upload_id: str) -> None:
     """In the transaction that marks it: the job that finishes it should nobody else. It says whose upload it is, for whoever reads
-    of jobs that were given up."""
-    owner = connection.execute(select(s.c.workspace_id, s.c.user_id).where(s.c.upload_id == upload_id)).one()
-    queue.enqueue(connection, KIND, {"upload_id": upload_id}, workspace_id=owner.workspace_id, user_id=owner.user_id, delay=LATER)
+    of jobs that were given up; and the session says which job it is."""
+    mine = s.c.upload_id == upload_id
+    session = connection.execute(select(s.c.workspace_id, s.c.user_id, s.c.details).where(mine)).one()
+    who = {"workspace_id": session.workspace_id, "user_id": session.user_id}
+    job = queue.enqueue(connection, KIND, {"upload_id": upload_id}, **who, delay=LATER)
+    connection.execute(update(s).where(mine).values(details={**(session.details or {}), JOB: job}))
+
+
+def job_of(session: Row[Any]) -> int | None:
+    """The job that finishes the session; None when it is not known."""
+    found: int | None = (session.details or {}).get(JOB)
+    return found

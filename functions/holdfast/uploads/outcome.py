@@ -14,7 +14,7 @@ from holdfast.assets.receiving import settled
 from holdfast.assets.waiting import Outcome as Settled
 from holdfast.assets.waiting import became, outcomes
 from holdfast.errors import Problem, Unavailable, by_slug
-from holdfast.uploads import finishing, sessions
+from holdfast.uploads import abandoned, finishing, sessions
 from holdfast.web.hop import Threads
 
 if TYPE_CHECKING:
@@ -44,7 +44,9 @@ def of_all(connection: Connection, some: Sequence[Row[Any]]) -> dict[str, Outcom
     stored = [session.upload_id for session in some if session.state == "stored"]
     settled = outcomes(connection, stored) if stored else {}
     settled |= became(connection, [upload_id for upload_id in stored if upload_id not in settled])
-    return {session.upload_id: _of(session, settled.get(session.upload_id)) for session in some}
+    given_up = Outcome("failed", problem=abandoned.GivenUp())
+    lost = dict.fromkeys(abandoned.among(connection, some), given_up)
+    return lost | {one.upload_id: _of(one, settled.get(one.upload_id)) for one in some if one.upload_id not in lost}
 
 
 def _of(session: Row[Any], found: Settled | None) -> Outcome:

@@ -27,7 +27,7 @@ from holdfast.database.tables import workspaces
 from holdfast.errors import Conflict, Forbidden, Gone, Invalid, NotFound, Problem
 from holdfast.identity import passwords
 from holdfast.identity.access import Actor, Claims, authorise, demand
-from holdfast.uploads import ending, finishing, outcome, sessions, unfinished
+from holdfast.uploads import abandoned, ending, finishing, outcome, sessions, unfinished
 from holdfast.uploads.outcome import Outcome, Progress
 
 if TYPE_CHECKING:
@@ -267,9 +267,9 @@ def shown(actor: Actor) -> tuple[ColumnElement[bool], ...]:
 
 
 def remove(services: Services, claims: Claims, file_id: str, given: str | None) -> None:
-    """Cancels an upload that is open, for which the right to upload is enough; archives and destroys the version that came of it,
-    which can be restored as any other, and stays as it is if a hold covers it; forgets one that failed. Blocks. Raises
-    Unauthenticated, Forbidden, NotFound, Conflict, Held."""
+    """Cancels an upload that is open, for which the right to upload is enough, or that nobody finishes any more; archives and
+    destroys the version that came of it, which can be restored as any other, and stays as it is if a hold covers it; forgets one
+    that failed. Blocks. Raises Unauthenticated, Forbidden, NotFound, Conflict, Held."""
     with services.database.read() as connection:
         _, record = find(connection, claims, file_id, "destroy", of_open="upload")
     check(record, given)
@@ -279,7 +279,9 @@ def remove(services: Services, claims: Claims, file_id: str, given: str | None) 
         if record.session.state == "open" and ending.end(services, file_id, "cancelled", "open"):
             return
         if record.outcome.progress in ("open", "working"):  # an open one was completed, or ended, since it was looked at
-            raise Conflict("The upload is being finished. Try again in a moment.", slug="upload-complete")
+            raise abandoned.being_finished()
+        if record.session.state == "completing":
+            abandoned.cancel(services, file_id)
         services.database.write(lambda connection: connection.execute(forget))
         return
     if metadata["status"] == "active":

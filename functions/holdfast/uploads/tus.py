@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, Row, update
 
 from holdfast.database.tables import upload_sessions as s
-from holdfast.errors import Conflict, Forbidden, Gone, Malformed, NotFound, TooLarge
+from holdfast.errors import Forbidden, Gone, Malformed, NotFound, TooLarge
 from holdfast.failpoints import hit
 from holdfast.identity.access import Actor, Claims
-from holdfast.uploads import completing, concatenation, ending, outcome, room, sessions
+from holdfast.uploads import abandoned, completing, concatenation, ending, outcome, room, sessions
 from holdfast.uploads.outcome import Outcome
 from holdfast.uploads.sequential import WrongOffset
 
@@ -109,7 +109,7 @@ def complete_empty(services: Services, session: Row[Any]) -> Row[Any]:
 
 def terminate(services: Services, claims: Claims, upload_id: str) -> None:
     """The upload is gone from now on. Its bytes are erased, unless they are those of a version: that stays, and ends as any other.
-    Blocks. Raises Unauthenticated, Forbidden, NotFound, Gone, and Conflict while it is made a version."""
+    Blocks. Raises Unauthenticated, Forbidden, NotFound, Gone, and Conflict while it is made a version, unless that was given up."""
     with services.database.read() as connection:
         _, row = find(connection, claims, upload_id)
     if row.state in sessions.ENDED:
@@ -117,10 +117,12 @@ def terminate(services: Services, claims: Claims, upload_id: str) -> None:
     if row.state == "open" and ending.end(services, upload_id, "cancelled", "open"):
         return
 
+    if row.state != "stored":
+        abandoned.cancel(services, upload_id)
+        return
+
     def act(connection: Connection) -> None:
         _, now = find(connection, claims, upload_id, lock=True)
-        if now.state != "stored":
-            raise Conflict("The upload is being finished. Try again in a moment.", slug="upload-complete")
         details = {**(now.details or {}), "terminated": True}
         connection.execute(update(s).where(s.c.upload_id == upload_id).values(details=details))
 
