@@ -16,6 +16,7 @@ import httpx
 import pytest
 from sqlalchemy import Connection, event, func, select, update
 
+from holdfast.assets import quarantine
 from holdfast.background import settle
 from holdfast.clock import system
 from holdfast.database import tables as t
@@ -167,6 +168,32 @@ def test_fault_003_07_a_second_infected_file_is_refused_and_quarantined_as_the_f
         assert http.get("/assets").json()["items"] == []
         assert [one for one in http.get("/api/v1/file/all").json()["data"] if one["download_url"]] == []
     assert [(one["result"], one["state"]) for one in listed(stack)] == [("infected", "kept")] * 2
+
+
+@EMBEDDED
+def test_malware_is_in_no_list_of_files_until_it_is_released_and_says_by_its_id_what_it_is(stack: Stack) -> None:
+    def find(connection: socket.socket) -> None:
+        while not connection.recv(1 << 16).endswith(b"\0\0\0\0"):
+            pass
+        connection.sendall(b"stream: Some.Malware FOUND\0")
+
+    ada = stack.user("ada")
+    with answering(find) as address, stack.client(ada, stack.services(scan="clamd", clamd=address)) as http:
+        upload_id, _ = begin(http)
+        assert send(http, upload_id, 0, b"content").status_code == 200
+        assert complete(http, upload_id, 1, 7, filename="a.txt", appointment_id="4711").status_code == 422
+
+        def lists() -> list[list[dict[str, Any]]]:
+            return [http.get(f"/api/v1/file/{name}").json()["data"] for name in ("all", "appointment/4711", "appointments")]
+
+        assert lists() == [[], [], []]
+        told = http.get(f"/api/v1/file/status/{upload_id}").json()["data"]
+        assert (told["status"], told["problem"]) == ("FAILURE", "infected")
+        assert http.get(f"/api/v1/file/get/{upload_id}").json()["data"]["status"] == "FAILURE"
+        quarantine.release(stack.own, None, upload_id)
+        settle(stack.own)
+        until(lambda: http.get(f"/api/v1/file/status/{upload_id}").json()["data"]["status"] == "SUCCESS")
+        assert [len(some) for some in lists()] == [1, 1, 1]
 
 
 def file_routes(stack: Stack) -> Iterator[tuple[str, str]]:

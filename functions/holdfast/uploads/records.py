@@ -21,12 +21,14 @@ from holdfast.assets.transitions import Archive, Destroy
 from holdfast.clock import isoformat
 from holdfast.database import leases
 from holdfast.database.tables import intents as i
+from holdfast.database.tables import quarantine as q
 from holdfast.database.tables import upload_sessions as s
 from holdfast.database.tables import versions as v
 from holdfast.database.tables import workspaces
 from holdfast.errors import Conflict, Forbidden, Gone, Invalid, NotFound, Problem
 from holdfast.identity import passwords
 from holdfast.identity.access import Actor, Claims, authorise, demand
+from holdfast.scanning.port import Result
 from holdfast.uploads import abandoned, ending, finishing, outcome, sessions, unfinished
 from holdfast.uploads.outcome import Outcome, Progress
 
@@ -257,13 +259,16 @@ def listed(
 
 
 def shown(actor: Actor) -> tuple[ColumnElement[bool], ...]:
-    """Which sessions are the files that lists of the workspace show: not those whose version is destroyed, until it is restored."""
+    """Which sessions are the files that lists of the workspace show: not those whose version is destroyed, until it is restored,
+    nor those that hold malware, unless they were released."""
     destroyed = exists().where(v.c.upload_id == s.c.upload_id, v.c.status == "destroyed")
     # An upload that brought nothing new is a file of the version that was there.
     found = exists().where(
         i.c.upload_id == s.c.upload_id, v.c.id == i.c.version, i.c.unchanged == true(), v.c.status == "destroyed"
     )
-    return (s.c.workspace_id == actor.workspace_id, s.c.kept == true(), s.c.state != "cancelled", ~destroyed, ~found)
+    infected = exists().where(q.c.upload_id == s.c.upload_id, q.c.result == Result.INFECTED.value, q.c.state != "released")
+    mine = (s.c.workspace_id == actor.workspace_id, s.c.kept == true(), s.c.state != "cancelled")
+    return (*mine, ~destroyed, ~found, ~infected)
 
 
 def remove(services: Services, claims: Claims, file_id: str, given: str | None) -> None:
