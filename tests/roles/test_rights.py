@@ -48,7 +48,7 @@ MAY: dict[str, tuple[set[str], set[str], set[str]]] = {
     "strays": ({WRITE, WORKER}, set(), {WRITE, WORKER}),
     "upload_parts": ({WRITE, WORKER}, set(), {WRITE, WORKER}),
     "upload_pieces": ({WRITE}, {WRITE, WORKER}, {WORKER}),
-    "upload_sessions": ({WRITE}, {WRITE, WORKER}, {WORKER}),
+    "upload_sessions": ({WRITE}, {WRITE, PURGE, WORKER}, {WORKER}),
     "usage_counters": ({WRITE, SWEEP, PURGE, WORKER}, {WRITE, SWEEP, PURGE, WORKER}, set()),
     "users": ({WRITE}, {WRITE}, set()),
     "verifications": ({SWEEP, WORKER}, {SWEEP, WORKER}, set()),

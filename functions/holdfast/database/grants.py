@@ -45,7 +45,7 @@ _MORE: Mapping[Role, Mapping[str, str]] = {
     },
     "purge": {
         "INSERT": "audit compactions erasures leases usage_counters",
-        "UPDATE": "assets compactions erasures leases usage_counters versions workspaces",
+        "UPDATE": "assets compactions erasures leases upload_sessions usage_counters versions workspaces",
     },
     "worker": {
         "INSERT": "assets audit audit_chains audit_seals audit_unseen branches commit_entries commit_groups commits files "

@@ -3,7 +3,8 @@
     condemned ──► purging          one transaction a version: under its asset's lock, with an evidence row for each of its objects
                   pending ──► gone       where its bytes are is noted, the object is deleted, and seen to be gone (``deleting``)
                   gone ──► erased        the store's disks were seen to be without its bytes (``confirming``)
-    purging ──► erased             when all objects of the version are; the workspace's counters go down
+    purging ──► erased             when all objects of the version are; the workspace's counters go down, and the upload that it
+                                   came by forgets what its client said
 
 Each step can be taken again by whoever comes after a crash, and nothing of it goes back: from ``purging`` on a version can be
 neither restored nor held. One process purges at a time (a lease); the steps themselves are safe with more.
@@ -22,6 +23,7 @@ from holdfast import failpoints
 from holdfast.audit.trail import entry, record
 from holdfast.clock import isoformat
 from holdfast.database import tables as t
+from holdfast.database.tables.uploads import FORGOTTEN
 from holdfast.lifecycle import metrics, phases
 from holdfast.lifecycle.confirming import confirm
 from holdfast.lifecycle.deleting import delete
@@ -134,6 +136,8 @@ def _finish_one(run: PurgeRun, version_id: int, connection: Connection) -> int:
     evidence = phases.evidence(objects)
     record(connection, entry("erase", run.services.clock(), username=None, **_subject(version), phase="erased", **evidence))
     apply(connection, moved([version], CONDEMNED, None))
+    came_by = t.upload_sessions.c.upload_id == version.upload_id
+    connection.execute(update(t.upload_sessions).where(came_by).values(FORGOTTEN))
     return 1
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from sqlalchemy import JSON, BigInteger, Boolean, Column, ForeignKey, Index, Integer, false, text
 
 from holdfast.database.tables.base import Id, table
@@ -48,6 +51,19 @@ upload_sessions = table(
     Index(None, "workspace_id", "kept", "id"),
     Index(None, "workspace_id", "appointment_id", "id"),
 )
+
+FORGOTTEN: Mapping[str, Any] = {
+    "kept": False,
+    "filename": "",
+    "content_type": "",
+    "labels": None,
+    "details": {"terminated": True},  # of tus: it is not found under its address any more
+    "appointment_id": None,
+    "owner": None,
+    "promised_sha256": None,
+    "problem": None,
+}
+"""The columns of a session whose version is erased: nothing of what its client said is left in it."""
 
 upload_parts = table(
     "upload_parts",
