@@ -215,6 +215,7 @@ def test_fault_003_08_nobody_reads_or_changes_a_file_without_a_token_or_that_of_
         "complete": {"data": {"upload_id": open_one, "total_chunks": "1", "total_size": "1"}},
         "parts": {"json": {"upload_id": open_one, "part_size": 5 << 20, "parts": [{"number": 1, "size": 1, "sha256": "0" * 64}]}},
         "retry": {"data": {"file_id": mine["id"]}},
+        "all": {"params": {"user_id": "7"}},
     }
     with stack.client() as nobody, stack.client(stack.user("eve")) as stranger:
         for method, template in file_routes(stack):
@@ -230,6 +231,7 @@ def test_fault_003_08_nobody_reads_or_changes_a_file_without_a_token_or_that_of_
         "GET /api/v1/file/appointments": [],
         "GET /api/v1/file/appointment/{appointment_id}": [],
         "DELETE /api/v1/file/appointment/{appointment_id}": {"deleted": 0, "left": []},
+        "DELETE /api/v1/file/all": {"deleted": 0, "left": []},
     }
     assert {route: found for route, found in told.items() if found[0] != 404} == {key: (200, data) for key, data in empty.items()}
     assert len(told) == len(empty) + 7

@@ -49,6 +49,46 @@ def test_groups_are_listed_per_user_and_deleted_with_their_files(http: Http) -> 
     assert http.request("DELETE", "/api/v1/file/appointment/nobody").json()["data"] == {"deleted": 0, "left": []}
 
 
+@BOTH
+def test_the_files_of_a_user_are_listed_and_deleted_in_groups_or_not(stack: Stack, http: Http) -> None:
+    for name, group, user in (("a", "1", "7"), ("b", "1", "8"), ("c", None, "7"), ("d", "3", "7"), ("e", None, None)):
+        said = {key: value for key, value in (("appointment_id", group), ("user_id", user)) if value}
+        upload(http, b"content", f"{name}.bin", **said)
+    begin(http)  # nobody's yet
+
+    def names(**query: str) -> list[str]:
+        return [one["filename"] for one in http.get("/api/v1/file/all", params=query).json()["data"]]
+
+    assert names(user_id="7") == ["d.bin", "c.bin", "a.bin"]
+    for query in ("", "?user_id=", "?cursor=x", f"?user_id={'7' * 65}"):
+        assert http.request("DELETE", f"/api/v1/file/all{query}").status_code == 422, query
+    with stack.client(stack.user("eve")) as stranger:
+        assert stranger.request("DELETE", "/api/v1/file/all?user_id=7").json()["data"] == {"deleted": 0, "left": []}
+    assert names() == ["e.bin", "d.bin", "c.bin", "b.bin", "a.bin"]
+    assert http.request("DELETE", "/api/v1/file/all?user_id=7").json()["data"] == {"deleted": 3, "left": []}
+    assert (names(user_id="7"), names()) == ([], ["e.bin", "b.bin"])
+    assert listed(http) == [("1", 1, 7)]
+
+
+@EMBEDDED
+def test_the_files_of_a_user_are_deleted_some_at_a_time_and_what_stays_is_told(http: Http, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(groups, "BATCH", 2)
+    private = upload(http, b"private", "private.bin", user_id="7", credential=json.dumps({"key": "secret"}))
+    held = upload(http, b"held", "held.bin", user_id="7")
+    version = {"asset_path": held["asset_path"], "version_id": held["version_id"]}
+    assert http.post("/holds", json={"matter": "m", "reason": "r", "versions": [version]}).status_code == 201
+    upload(http, b"free", "free.bin", user_id="7")
+    page = http.request("DELETE", "/api/v1/file/all", params={"user_id": "7"}).json()
+    assert page["data"]["deleted"] == 0
+    assert {(one["id"], one["problem"]) for one in page["data"]["left"]} == {(private["id"], "credential"), (held["id"], "held")}
+    others = http.request("DELETE", "/api/v1/file/all", params={"user_id": "8", "cursor": page["next_cursor"]})
+    assert others.status_code == 422
+    rest = http.request("DELETE", "/api/v1/file/all", params={"user_id": "7", "cursor": page["next_cursor"]}).json()
+    assert (rest["data"], rest["next_cursor"]) == ({"deleted": 1, "left": []}, None)
+    opened = http.request("DELETE", "/api/v1/file/all", params={"user_id": "7", "key": "secret"}).json()["data"]
+    assert (opened["deleted"], [one["id"] for one in opened["left"]]) == (1, [held["id"]])
+
+
 @EMBEDDED
 def test_of_a_group_what_cannot_be_deleted_stays_and_is_told(http: Http) -> None:
     private = upload(http, b"private", "private.bin", appointment_id="1", credential=json.dumps({"key": "secret"}))

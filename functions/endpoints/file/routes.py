@@ -136,12 +136,29 @@ async def delete_appointment(
     appointment_id: Annotated[str, Path(min_length=1, max_length=64)],
     cursor: Annotated[str | None, Query(max_length=paging.MAX_CURSOR, description="`next_cursor` of the reply before.")] = None,
 ) -> Response:
+    return await _remove(request, cursor, ("cursor",), appointment_id=appointment_id)
+
+
+@router.delete(
+    "/api/v1/file/all",
+    operation_id="file_all_delete",
+    summary="Delete the files of one user_id, some at a time, each as by itself",
+    responses={**envelope.shows(groups.REMOVAL_EXAMPLE, next_cursor=None), **problems_of(400, 422)},
+    openapi_extra=_CREDENTIAL,
+)
+async def delete_of_user(
+    request: Request,
+    user_id: Annotated[str, Query(min_length=1, max_length=64, description="As it was said at completion.")],
+    cursor: Annotated[str | None, Query(max_length=paging.MAX_CURSOR, description="`next_cursor` of the reply before.")] = None,
+) -> Response:
+    return await _remove(request, cursor, ("cursor", "user_id"), owner=user_id)
+
+
+async def _remove(request: Request, cursor: str | None, besides: Collection[str], **of: str) -> Response:
     who, state = claims(request), request.app.state
-    bound = {"appointment_id": appointment_id}
-    after = paging.row_after(cursor, bound)
-    given = _credential(request, besides=("cursor",))
-    done = await state.threads.run(groups.remove, state.services, who, appointment_id, given, after)
-    next_cursor = paging.cursor_after(done.following, bound)
+    after = paging.row_after(cursor, of)
+    done = await state.threads.run(groups.remove, state.services, who, _credential(request, besides), after, **of)
+    next_cursor = paging.cursor_after(done.following, of)
     return envelope.success({"deleted": done.deleted, "left": done.left}, next_cursor=next_cursor)
 
 

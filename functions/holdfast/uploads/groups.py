@@ -1,4 +1,5 @@
-"""001's appointments: groups of files. A group is there as soon as a file names it at completion, and as long as lists show one."""
+"""001's appointments: groups of files. A group is there as soon as a file names it at completion, and as long as lists show one. So
+is one of 001's users, whose files are those that name him."""
 
 from __future__ import annotations
 
@@ -35,8 +36,9 @@ REMOVAL_EXAMPLE: dict[str, Any] = {
 
 @dataclass(slots=True)
 class Removal:
-    """What a request did to a group: how many files are ``deleted``, and which are ``left``, each with its problem and the status
-    and members that it would have been answered with by itself. ``following``: where to go on; None when all of it was seen."""
+    """What a request did to a group, or to a user's files: how many files are ``deleted``, and which are ``left``, each with its
+    problem and the status and members that it would have been answered with by itself. ``following``: where to go on; None when all
+    of it was seen."""
 
     deleted: int = 0
     left: list[dict[str, Any]] = field(default_factory=list)
@@ -55,9 +57,7 @@ def listed(
     ).group_by(s.c.appointment_id)  # fmt: skip
     with services.database.read() as connection:
         actor = authorise(connection, claims, "list")
-        query = query.where(*records.shown(actor), s.c.appointment_id.is_not(None))
-        if owner is not None:
-            query = query.where(s.c.owner == owner)
+        query = query.where(*records.shown(actor, owner=owner), s.c.appointment_id.is_not(None))
         if before is not None:
             query = query.having(newest < before)
         rows = connection.execute(query.order_by(newest.desc()).limit(limit + 1)).all()
@@ -68,15 +68,22 @@ def listed(
     return items, rows[limit - 1].newest if len(rows) > limit else None
 
 
-def remove(services: Services, claims: Claims, appointment_id: str, given: str | None, after: int | None = None) -> Removal:
-    """Deletes files of a group as ``records.remove`` does, some at a time, those that came ``after`` first. What cannot be deleted
-    (it needs another credential than the one that is ``given``, or a legal hold covers it) stays, and is told. Blocks. Raises
-    Unauthenticated, Forbidden, Unavailable."""
+def remove(
+    services: Services,
+    claims: Claims,
+    given: str | None,
+    after: int | None = None,
+    *,
+    appointment_id: str | None = None,
+    owner: str | None = None,
+) -> Removal:
+    """Deletes files of a group, or of what ``owner`` (001's user_id) has in the workspace, as ``records.remove`` does, some at a
+    time, those that came ``after`` first. What cannot be deleted (it needs another credential than the one that is ``given``, or a
+    legal hold covers it) stays, and is told. Blocks. Raises Unauthenticated, Forbidden, Unavailable."""
     with services.database.read() as connection:
         actor = authorise(connection, claims, "destroy")
-        query = select(s.c.id, s.c.upload_id).where(
-            *records.shown(actor), s.c.appointment_id == appointment_id, s.c.id > (after or 0)
-        )
+        wanted = records.shown(actor, appointment_id=appointment_id, owner=owner)
+        query = select(s.c.id, s.c.upload_id).where(*wanted, s.c.id > (after or 0))
         rows = connection.execute(query.order_by(s.c.id).limit(BATCH + 1)).all()
     done = Removal(following=rows[BATCH - 1].id if len(rows) > BATCH else None)
     for row in rows[:BATCH]:

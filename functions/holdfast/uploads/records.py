@@ -244,11 +244,7 @@ def listed(
     """Files of the workspace, the newest first, and where the next page begins. Links of private ones are not in it. Blocks."""
     with services.database.read() as connection:
         actor = authorise(connection, claims, "list")
-        query = select(s).where(*shown(actor))
-        if appointment_id is not None:
-            query = query.where(s.c.appointment_id == appointment_id)
-        if owner is not None:
-            query = query.where(s.c.owner == owner)
+        query = select(s).where(*shown(actor, appointment_id=appointment_id, owner=owner))
         if before is not None:
             query = query.where(s.c.id < before)
         rows = connection.execute(query.order_by(s.c.id.desc()).limit(limit + 1)).all()
@@ -258,9 +254,9 @@ def listed(
     return items, rows[limit - 1].id if len(rows) > limit else None
 
 
-def shown(actor: Actor) -> tuple[ColumnElement[bool], ...]:
-    """Which sessions are the files that lists of the workspace show: not those whose version is destroyed, until it is restored,
-    nor those that hold malware, unless they were released."""
+def shown(actor: Actor, *, appointment_id: str | None = None, owner: str | None = None) -> tuple[ColumnElement[bool], ...]:
+    """Which sessions are the files that lists of the workspace show, all or only those of a group or of an owner: not those whose
+    version is destroyed, until it is restored, nor those that hold malware, unless they were released."""
     destroyed = exists().where(v.c.upload_id == s.c.upload_id, v.c.status == "destroyed")
     # An upload that brought nothing new is a file of the version that was there.
     found = exists().where(
@@ -268,7 +264,9 @@ def shown(actor: Actor) -> tuple[ColumnElement[bool], ...]:
     )
     infected = exists().where(q.c.upload_id == s.c.upload_id, q.c.result == Result.INFECTED.value, q.c.state != "released")
     mine = (s.c.workspace_id == actor.workspace_id, s.c.kept == true(), s.c.state != "cancelled")
-    return (*mine, ~destroyed, ~found, ~infected)
+    wanted = ((s.c.appointment_id, appointment_id), (s.c.owner, owner))
+    narrowed = [column == value for column, value in wanted if value is not None]
+    return (*mine, *narrowed, ~destroyed, ~found, ~infected)
 
 
 def remove(services: Services, claims: Claims, file_id: str, given: str | None) -> None:
