@@ -19,6 +19,7 @@ from holdfast.errors import Conflict
 from holdfast.storage.objects import Held
 from holdfast.uploads import direct, ending
 from tests.asgi import Http
+from tests.behaviour.moments import moving
 from tests.behaviour.test_quarantine import scanning
 from tests.servers.clamd import MALWARE, Clamd
 from tests.stacks import ROLES, SQL, SQLITE, WITH_LAKEFS, Stack
@@ -198,6 +199,19 @@ def test_links_are_renewed_and_never_outlive_the_session(stack: Stack, upload: s
         assert expires == now + timedelta(seconds=360 - 301)
         moment[0] = now + timedelta(seconds=60)
         assert slug(ask(http, upload, said(PIECES[1], 2))) == slug(finish(http, upload)) == (410, "upload-ended")
+
+
+@ON_SERVERS
+def test_promises_of_which_no_byte_comes_keep_an_upload_for_a_while_only(stack: Stack) -> None:
+    with moving(stack, stack.user("grace"), upload_expiry=3600) as (http, clock):
+        upload = begin(http)[0]
+        for number in range(1, 14):
+            clock.move(minutes=30)
+            assert ask(http, upload, said(bytes(PART), number)).status_code == 200
+        clock.move(minutes=29)
+        assert ask(http, upload, said(bytes(PART), 14)).status_code == 200
+        clock.move(minutes=2)
+        assert slug(ask(http, upload, said(bytes(PART), 15))) == (410, "upload-ended")
 
 
 @ON_SERVERS

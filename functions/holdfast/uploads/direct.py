@@ -40,6 +40,9 @@ SHOWN = 100
 HOLDS = timedelta(minutes=5)
 """How long a URL holds, as far as its session does."""
 
+LIVES = 7
+"""How many times ``upload_expiry`` new promises keep a session from its beginning on: whether bytes come, the store alone knows."""
+
 
 @dataclass(frozen=True, slots=True)
 class Link:
@@ -136,7 +139,8 @@ def _promise(
         values["offset"] = sum(part.size for part in known.values()) + sum(part.size for part in new)
         room.check(connection, actor, values["offset"], upload_id)
         # Who asks for the same links again and again sends nothing, and keeps no session.
-        values["expires_at"] = sessions.expiry(services, now)
+        longest = session.created_at + LIVES * timedelta(seconds=services.settings.upload_expiry)
+        values["expires_at"] = min(sessions.expiry(services, now), longest)
     connection.execute(update(s).where(s.c.upload_id == upload_id).values(values))
     pieces.register(connection, upload_id, *new)
 
