@@ -514,6 +514,14 @@ def test_an_upload_that_has_expired_is_410(stack: Stack) -> None:
         assert "upload-offset" not in head(http, path).headers
 
 
+@pytest.mark.parametrize(("path", "status"), [("/uploads/a/b", 404), ("/uploads/a%2fb", 400), ("/uploads/" + "a" * 65, 404)])
+def test_the_version_is_on_a_reply_where_no_upload_can_be_too(http: Http, path: str, status: int) -> None:
+    for method in ("HEAD", "PATCH", "DELETE"):
+        reply = http.request(method, path, headers={**BYTES, "Upload-Offset": "0"})
+        assert (reply.status_code, reply.headers["tus-resumable"]) == (status, "1.0.0"), method
+    assert "tus-resumable" not in http.get("/uploadsx").headers
+
+
 # Checksum
 
 SUMS = {

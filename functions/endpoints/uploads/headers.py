@@ -15,8 +15,9 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers
 
 from holdfast.errors import Malformed
+from holdfast.web.problems import TUS_VERSION
 
-VERSION = "1.0.0"
+VERSION = TUS_VERSION
 CONTENT_TYPE = "application/offset+octet-stream"
 MAX_TEXT = 16_384
 """Characters of Upload-Metadata and of Upload-Concat, which are kept."""

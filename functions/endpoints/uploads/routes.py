@@ -45,7 +45,7 @@ class _Secured(BothSpellings, SecuredRouter):
 router = _Secured(route_class=TusRoute)
 _public = BothSpellings(route_class=TusRoute)
 
-UploadId = Annotated[str, Path(min_length=1, max_length=64, description="As the upload's Location has it.")]
+UploadId = Annotated[str, Path(min_length=1, description="As the upload's Location has it.")]
 
 
 @router.post("/uploads", operation_id="uploads_create", summary="Begin a resumable upload (tus)", **CREATION)

@@ -58,7 +58,7 @@ class Gate:
         self._metrics.in_progress += 1
         try:
             refusal = None if b"%" not in (scope.get("raw_path") or b"%") else refusal_of(scope)
-            refused = problems.response(problems.as_read_at(scope["path"], refusal)) if refusal else None
+            refused = problems.response_at(scope["path"], refusal) if refusal else None
             await (refused or self._app)(scope, receive, sending)
         except Exception:
             # After a whole reply (a 500, by then logged) there is nothing left to do; any other connection the server breaks off.

@@ -34,6 +34,10 @@ class ProblemResponse(JSONResponse):
     media_type = "application/problem+json"
 
 
+TUS, TUS_VERSION = "/uploads", "1.0.0"
+"""Where tus is spoken, and which: every reply there says so, also where no route answers."""
+
+
 def response(problem: errors.Problem, *, instance: str | None = None) -> Response:
     """The problem as a response, with ``Retry-After`` and ``WWW-Authenticate`` where they belong."""
     body: dict[str, Any] = {
@@ -67,9 +71,15 @@ def _envelope(message: str, told: Sequence[str]) -> dict[str, Any]:
     return {"errors": told, "message": message, "success": False}
 
 
-def as_read_at(path: str, problem: errors.Problem) -> errors.Problem:
+def response_at(path: str, problem: errors.Problem) -> Response:
     """The problem as the clients of that path read it."""
-    return enveloped(problem) if path.startswith(ENVELOPED) else problem
+    reply = response(enveloped(problem) if path.startswith(ENVELOPED) else problem)
+    reply.headers.update(_spoken(path))
+    return reply
+
+
+def _spoken(path: str) -> dict[str, str]:
+    return {"Tus-Resumable": TUS_VERSION} if path == TUS or path.startswith(f"{TUS}/") else {}
 
 
 def install(app: FastAPI) -> None:
@@ -112,10 +122,10 @@ async def _http(request: Request, error: Exception) -> Response:
     said, path = str(error.detail), request.url.path
     kind = _BY_STATUS.get(error.status_code)
     if kind is not None:
-        return response(as_read_at(path, kind(said)))
+        return response_at(path, kind(said))
     around = _envelope(said, [said]) if path.startswith(ENVELOPED) else {}
     body = {"type": "about:blank", "title": said, "status": error.status_code, "detail": said, **around}
-    return ProblemResponse(body, error.status_code, dict(error.headers or {}))
+    return ProblemResponse(body, error.status_code, {**(error.headers or {}), **_spoken(path)})
 
 
 async def _disconnect(_request: Request, _error: Exception) -> Response:
@@ -123,7 +133,7 @@ async def _disconnect(_request: Request, _error: Exception) -> Response:
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:
-    return response(as_read_at(request.url.path, unexpected(error)))
+    return response_at(request.url.path, unexpected(error))
 
 
 def unexpected(error: Exception) -> errors.Problem:
