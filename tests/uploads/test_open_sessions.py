@@ -11,7 +11,9 @@ import httpx
 import pytest
 
 from holdfast.clock import system
+from holdfast.uploads import ending
 from tests.asgi import Http
+from tests.behaviour.moments import bearer
 from tests.stacks import SQL, SQLITE, Stack
 from tests.uploads.test_chunks import begin, complete, data, left_over, send, upload
 
@@ -132,3 +134,33 @@ def test_a_name_that_cannot_be_is_refused_before_a_byte_is_sent(stack: Stack) ->
         assert send(http, upload_id, 0, b"other").status_code == 200
         assert complete(http, upload_id, 1, 5, filename="c.txt").json()["data"]["status"] == "SUCCESS"
         assert complete(http, upload_id, 1, 5, filename="c.txt").json()["data"]["status"] == "SUCCESS"
+
+
+@BOTH
+def test_an_upload_whose_time_is_over_is_not_there_before_it_is_swept_away_as_after(stack: Stack) -> None:
+    ada, late = stack.user("ada"), stack.services(lambda: system() + timedelta(days=2))
+    with stack.client(ada) as http:
+        upload_id, _ = begin(http)
+        assert send(http, upload_id, 0, b"content").status_code == 200
+        assert http.get(f"/api/v1/file/status/{upload_id}").status_code == 200
+    with Http(stack.app(late), bearer(late.tokens.issue(ada.account))) as http:
+
+        def told() -> list[int]:
+            looks = [http.get(f"/api/v1/file/{step}/{upload_id}").status_code for step in ("status", "get")]
+            retried = http.post("/api/v1/file/upload/retry", data={"file_id": upload_id})
+            return [*looks, retried.status_code, cancelled(http, upload_id), send(http, upload_id, 1, b"x").status_code]
+
+        before = told()
+        assert before == [404, 404, 404, 404, 410]
+        assert ending.expire(late) == 1
+        assert told() == before
+
+
+@pytest.mark.parametrize("stack", [SQLITE], indirect=True)
+def test_an_id_that_no_upload_has_is_not_found_however_long(stack: Stack) -> None:
+    with stack.client(stack.user("ada")) as http:
+        for upload_id in ("x", "0" * 32, "0" * 65, "0" * 2000):
+            for step in ("status/", "get/"):
+                assert http.get(f"/api/v1/file/{step}{upload_id}").status_code == 404
+            assert cancelled(http, upload_id) == 404
+            assert http.request("HEAD", f"/uploads/{upload_id}", headers={"Tus-Resumable": "1.0.0"}).status_code == 404

@@ -118,13 +118,14 @@ def _depth(value: object) -> int:
 
 
 def find(
-    connection: Connection, claims: Claims, file_id: str, permission: str, *, of_open: str | None = None
+    services: Services, connection: Connection, claims: Claims, file_id: str, permission: str, *, of_open: str | None = None
 ) -> tuple[Actor, Record]:
-    """Who asks, and the file, or an upload of his own in chunks or parts that is open. ``of_open``: a permission that is enough for
-    the latter. Raises Unauthenticated, Forbidden, NotFound."""
+    """Who asks, and the file, or an upload of his own in chunks or parts that takes bytes. ``of_open``: a permission that is enough
+    for the latter. Raises Unauthenticated, Forbidden, NotFound."""
     either = frozenset({permission, of_open or permission})
     actor = authorise(connection, claims, either)
-    opened = and_(s.c.state == "open", s.c.user_id == actor.user_id, s.c.kind.in_((sessions.CHUNKS, sessions.DIRECT)))
+    takes_bytes = and_(s.c.state == "open", s.c.expires_at > services.clock())  # what has expired is not there, swept away or not
+    opened = and_(takes_bytes, s.c.user_id == actor.user_id, s.c.kind.in_((sessions.CHUNKS, sessions.DIRECT)))
     mine = (s.c.upload_id == file_id, s.c.workspace_id == actor.workspace_id, or_(s.c.kept == true(), opened))
     session = connection.execute(select(s).where(*mine)).first() if len(file_id) == 32 and file_id.isascii() else None
     demand(actor, either if session is not None and session.state == "open" else permission)
@@ -139,7 +140,7 @@ def get(
     """A file as its reader sees it, with a fresh link if he may download. Blocks. Raises as ``find`` does, and Forbidden without
     its credential."""
     with services.database.read() as connection:
-        actor, record = find(connection, claims, file_id, permission)
+        actor, record = find(services, connection, claims, file_id, permission)
     check(record, given)
     return described(services, actor.workspace, record, base_url, permitted=actor.may("download"))
 
@@ -157,7 +158,7 @@ def completed(services: Services, claims: Claims, upload_id: str, given: str | N
 def status(services: Services, claims: Claims, file_id: str, given: str | None) -> dict[str, Any]:
     """How far a file is, with its ``progress`` until it is a version or has failed. Blocks. Raises as ``get`` does."""
     with services.database.read() as connection:
-        _, record = find(connection, claims, file_id, "list")
+        _, record = find(services, connection, claims, file_id, "list")
         came = unfinished.received(connection, [record.session])
     check(record, given)
     found: dict[str, Any] = {"status": STATUS[record.outcome.progress]}
@@ -274,7 +275,7 @@ def remove(services: Services, claims: Claims, file_id: str, given: str | None) 
     destroys the version that came of it, which can be restored as any other, and stays as it is if a hold covers it; forgets one
     that failed. Blocks. Raises Unauthenticated, Forbidden, NotFound, Conflict, Held."""
     with services.database.read() as connection:
-        _, record = find(connection, claims, file_id, "destroy", of_open="upload")
+        _, record = find(services, connection, claims, file_id, "destroy", of_open="upload")
     check(record, given)
     metadata = record.outcome.metadata
     if metadata is None:
@@ -298,7 +299,7 @@ def retry(services: Services, claims: Claims, file_id: str, given: str | None) -
     Blocks. Raises Conflict when it is not complete, AlreadyDone when it is done or somebody is at it, Gone when it failed for good
     and nothing is left of it, and as ``find`` does."""
     with services.database.read() as connection:
-        _, record = find(connection, claims, file_id, "upload")
+        _, record = find(services, connection, claims, file_id, "upload")
         running = leases.taken(connection, finishing.lease(file_id))
     check(record, given)
     if record.session.state == "completing" and not running:
