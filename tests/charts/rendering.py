@@ -14,6 +14,7 @@ PROFILES = {one.stem: one for one in sorted((ROOT / "k8s" / "profiles").glob("*.
     "tests": ROOT / "tests" / "charts" / "values.yaml",
     "everything": ROOT / "tests" / "charts" / "everything.yaml",
     "elsewhere": ROOT / "tests" / "charts" / "elsewhere.yaml",
+    "guest": ROOT / "tests" / "charts" / "guest.yaml",
 }
 
 

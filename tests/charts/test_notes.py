@@ -46,12 +46,18 @@ def test_copies_that_are_on_one_server_are_warned_of(tmp_path: Path, values: Bod
 HOST: Body = {"ingress": {"host": "a.example.org"}}
 NO_WAY_IN: Body = {"ingress": {"enabled": False, "publicUrl": "https://a.example.org"}}
 MONITORED: Body = {"monitoring": {"serviceMonitors": {"enabled": True}}}
+STORED_ELSEWHERE: Body = {
+    "existingSecret": "mine",
+    "seaweedfs": {"enabled": False},
+    "s3": {"external": {"endpoint": "https://s3.example.org"}},
+}
 TEST, REGISTER, INVITE = (
     "helm --namespace assets test holdfast",
     "holdfast register",
     "create job invite --from=cronjob/holdfast-invite",
 )
 APPROVE, KEEP, UNREAD = "get assetpolicies", "Keep the Secret holdfast-credentials", "Prometheus cannot read all"
+ERASED = "never called erased before settings.HOLDFAST_COMPACTION"
 OUTSIDE, CERTIFICATE, NO_ADDRESS = "Nothing leads to it from outside", "get secret holdfast-tls", "No address is set"
 
 
@@ -81,6 +87,9 @@ OUTSIDE, CERTIFICATE, NO_ADDRESS = "Nothing leads to it from outside", "get secr
             {"The platform admin is root", "get secret mine --output"},
             set(),
         ),
+        (HOST, set(), {ERASED}),
+        (HOST | STORED_ELSEWHERE, {ERASED}, {KEEP}),
+        (HOST | STORED_ELSEWHERE | {"settings": {"HOLDFAST_COMPACTION": "vouched"}}, set(), {ERASED}),
         (MONITORED, {UNREAD}, set()),
         (MONITORED | {"versions": "sql"}, set(), {UNREAD}),
         (MONITORED | {"networkPolicies": {"monitoringNamespaceLabels": {"name": "monitoring"}}}, set(), {UNREAD}),
