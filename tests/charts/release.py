@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import subprocess
 import threading
 import time
@@ -42,8 +43,9 @@ SOON = 600.0
 class Release:
     """`address`: of the ingress, for clients."""
 
-    def __init__(self, kubernetes: Kubernetes, helm: Helm, namespace: str, address: str) -> None:
+    def __init__(self, kubernetes: Kubernetes, helm: Helm, namespace: str, address: str, name: str = NAME) -> None:
         self.kubernetes, self._helm, self.namespace, self.address = kubernetes, helm, namespace, address
+        self.name = name
 
     def values(self) -> list[str]:
         """What is said to Helm besides the profile: where the ingress and the volumes are."""
@@ -61,12 +63,12 @@ class Release:
         if folder := self.kubernetes.volumes(self.namespace):
             self._folders(folder)
         began = time.monotonic()
-        self.helm("install", NAME, str(CHART), *self.values())
+        self.helm("install", self.name, str(CHART), *self.values())
         self.settle()
         return time.monotonic() - began
 
     def upgrade(self, *more: str) -> None:
-        self.helm("upgrade", NAME, str(CHART), *self.values(), *more)
+        self.helm("upgrade", self.name, str(CHART), *self.values(), *more)
 
     def helm(self, *arguments: str) -> str:
         ended = self.helm_asked(*arguments)
@@ -130,6 +132,26 @@ class Release:
         """At once, as if their node had died."""
         self.kubectl("delete", "pod", "--grace-period=0", "--force", "--wait=false", *pods)
 
+    def evict(self, pod: str) -> None:
+        """Once its PodDisruptionBudget lets it go, as a node does that is drained."""
+        body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod, "namespace": self.namespace}}
+        path = f"/api/v1/namespaces/{self.namespace}/pods/{pod}/eviction"
+
+        def evicted() -> bool:
+            ended = self.kubernetes.asked(["create", f"--raw={path}", "--filename=-"], json.dumps(body), check=False)
+            assert ended.returncode == 0, ended.stderr
+            return True
+
+        until(evicted, often=A_LOOK)
+
+    def ran(self, name: str) -> str:
+        """What a Job says that is made from one of its CronJobs and completes."""
+        job = f"{name}-{secrets.token_hex(3)}"
+        full = NAME if NAME in self.name else f"{self.name}-{NAME}"
+        self.kubectl("create", "job", job, f"--from=cronjob/{full}-{name}")
+        self.kubectl("wait", "--for=condition=Complete", f"job/{job}", "--timeout=300s")
+        return self.kubectl("logs", f"job/{job}")
+
     @contextmanager
     def forwarded(self, pod: str, port: int) -> Iterator[str]:
         """The address at which this machine reaches a port of a pod, to the end of the block."""
@@ -144,7 +166,7 @@ class Release:
 
     def _folders(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        manifests = self.helm("template", NAME, str(CHART), f"--kube-version={KUBERNETES}", *self.values())
+        manifests = self.helm("template", self.name, str(CHART), f"--kube-version={KUBERNETES}", *self.values())
         made = subprocess.run(
             ["sh", ROOT / "k8s" / "nfs" / "make-folders.sh", folder], input=manifests, check=True, capture_output=True, text=True
         )
@@ -162,6 +184,16 @@ class Release:
             self.kubectl("get", "events", "--sort-by=.lastTimestamp")[-4000:],
         ]
         return "\n".join(shown)
+
+
+@contextmanager
+def explained(release: Release) -> Iterator[None]:
+    """Prints what the cluster shows when something fails within."""
+    try:
+        yield
+    except BaseException:
+        print(release.troubles())
+        raise
 
 
 @dataclass

@@ -9,7 +9,6 @@ import subprocess
 import time
 from base64 import b64decode
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from hashlib import sha256
 from typing import Any
 
@@ -19,7 +18,7 @@ import yaml
 
 from holdfast.web import catalogue
 from tests.behaviour.readme_000 import PHOTOGRAPH, admin, bearer, examples, log_in, upload
-from tests.charts.release import LAKEFS, NAME, Asking, Release, Uploading, netloc
+from tests.charts.release import LAKEFS, NAME, Asking, Release, Uploading, explained, netloc
 from tests.docs.pages import CHART
 from tests.monitoring.chart import parsed, selectors
 from tests.monitoring.test_scrape import ELSEWHERE, LATE, expressions
@@ -32,16 +31,6 @@ OF_ALL, WITHOUT, WITH_STORES = 6144, 80, 115
 """The most MiB at rest that are aimed at: of all that runs, of a function without the store's clients, and with them. Some without
 are above that by less than a MiB, once they are connected with the database: they are told, and the others asserted."""
 pytestmark = pytest.mark.timeout(1800)
-
-
-@contextmanager
-def explained(release: Release) -> Iterator[None]:
-    """Prints what the cluster shows when something fails within."""
-    try:
-        yield
-    except BaseException:
-        print(release.troubles())
-        raise
 
 
 def test_helm_install_brings_all_of_it_up(release: Release, tell: Tell) -> None:
@@ -222,9 +211,7 @@ def _counted(release: Release, known: set[int]) -> set[int]:
 
 
 def _purged(release: Release, url: str) -> bool:
-    job = f"purge-{secrets.token_hex(3)}"
-    release.kubectl("create", "job", job, "--from=cronjob/holdfast-purge")
-    release.kubectl("wait", "--for=condition=Complete", f"job/{job}", "--timeout=300s")
+    release.ran("purge")
     return httpx.get(url).status_code == 404
 
 
@@ -346,10 +333,8 @@ def test_a_volume_server_is_evicted_while_somebody_uploads(release: Release, tel
         with Uploading(release, "drained") as uploading:
             uploading.goes_on()
             [victim, *_] = release.pods("seaweedfs-volume")
-            body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": victim, "namespace": release.namespace}}
             since = uploading.now()
-            path = f"/api/v1/namespaces/{release.namespace}/pods/{victim}/eviction"
-            release.kubernetes.kubectl("create", f"--raw={path}", "--filename=-", given=json.dumps(body))
+            release.evict(victim)
             uploading.goes_on()
             release.settle()
             uploading.goes_on()
