@@ -639,9 +639,13 @@ def test_fault_003_17_a_list_asks_the_database_as_often_for_many_files_as_for_on
             event.remove(services.database.engine, "before_cursor_execute", note)
         return sum("FROM intents" in statement or "FROM versions" in statement for statement in seen)
 
+    def least() -> int:
+        """A committer that is done looks whether there is more, at the same time."""
+        return min(asked() for _ in range(5))
+
     there = 1
     upload(http, b"content", "0.txt")
-    one = asked()
+    one = least()
     for there in range(2, 8):
         upload(http, b"%d" % there, f"{there}.txt")
-    assert 0 < asked() == one
+    assert 0 < least() == one
