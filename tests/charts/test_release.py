@@ -29,7 +29,7 @@ GIBIBYTE = 1024 * 1024 * 1024
 FUNCTIONS = catalogue.functions()
 OF_ALL, WITHOUT, WITH_STORES = 6144, 80, 115
 """The most MiB at rest that are aimed at: of all that runs, of a function without the store's clients, and with them. Some without
-are above that by less than a MiB, once they are connected with the database: they are told, and the others asserted."""
+come within two MiB of that, so they are told, and the others asserted."""
 pytestmark = pytest.mark.timeout(1800)
 
 
