@@ -16,6 +16,7 @@ PROFILES = {one.stem: one for one in sorted((ROOT / "k8s" / "profiles").glob("*.
     "elsewhere": ROOT / "tests" / "charts" / "elsewhere.yaml",
     "guest": ROOT / "tests" / "charts" / "guest.yaml",
 }
+WITH_SEAWEEDFS = [name for name in PROFILES if name not in {"elsewhere", "guest"}]
 
 
 def render(*profiles: Path, upgrade: bool = False, **values: str) -> list[Body]:

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.charts.rendering import PROFILES, Body, containers, of_kind, pods, render
+from tests.charts.rendering import PROFILES, WITH_SEAWEEDFS, Body, containers, of_kind, pods, render
 
 every_profile = pytest.mark.parametrize("profile", PROFILES)
-every_store = pytest.mark.parametrize("profile", [one for one in PROFILES if one != "elsewhere"])
+every_store = pytest.mark.parametrize("profile", WITH_SEAWEEDFS)
 """The profiles with SeaweedFS."""
 
 

@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from tests.charts.rendering import PROFILES, Body, containers, of_kind, pods, render
+from tests.charts.rendering import PROFILES, WITH_SEAWEEDFS, Body, containers, of_kind, pods, render
 
-every_store = pytest.mark.parametrize("profile", [one for one in PROFILES if one != "elsewhere"])
+every_store = pytest.mark.parametrize("profile", WITH_SEAWEEDFS)
 """The profiles with SeaweedFS."""
 FLAGS: dict[str, dict[str, str]] = {
     "master": {"electionTimeout": "1s", "telemetry": "false", "mdir": "/data", "ip.bind": "0.0.0.0"},
