@@ -104,8 +104,17 @@ CLUSTER = {"node", "kubernetes"}
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The tests of the cluster come first, since one process has all of them and they take longest; then the crash tests, which
-    fork, and that costs the more the larger the process has become."""
-    items.sort(key=lambda item: 0 if item.get_closest_marker("xdist_group") else 1 if "crash" in item.path.parts else 2)
+    fork, and that costs the more the larger the process has become; then what has a time limit of its own, as it takes long, or at
+    the end one process would be at it and the others at nothing."""
+
+    def place(item: pytest.Item) -> int:
+        if item.get_closest_marker("xdist_group"):
+            return 0
+        if "crash" in item.path.parts:
+            return 1
+        return 2 if item.get_closest_marker("timeout") else 3
+
+    items.sort(key=place)
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
