@@ -77,6 +77,11 @@ class TooLarge(Problem):
     status, slug, title = 413, "too-large", "Too large"
 
 
+def file_too_large(limit: int) -> TooLarge:
+    """``limit``: bytes."""
+    return TooLarge(f"The file is larger than {limit} bytes, the most that is allowed here.", limit=limit)
+
+
 class UnsupportedMediaType(Problem):
     status, slug, title = 415, "unsupported-media-type", "Unsupported media type"
 

@@ -144,7 +144,7 @@ class Reconciler:
         meta = found["metadata"]
         patch = {
             "metadata": {"resourceVersion": meta["resourceVersion"]},
-            "status": {"lastScheduleTime": at.strftime("%Y-%m-%dT%H:%M:%SZ")},
+            "status": {"lastScheduleTime": _stamp(at)},
         }
         after = self._cluster.merge(CRON_JOBS, meta["namespace"], meta["name"], patch, sub="status")
         self._knowledge.cron_jobs.put(after)
@@ -291,7 +291,7 @@ class Reconciler:
 
     def _tell(self, body: Body, kind: str, condition: Condition) -> None:
         meta, at = body["metadata"], self._clock()
-        stamp = at.strftime("%Y-%m-%dT%H:%M:%SZ")
+        stamp = _stamp(at)
         name = names.digest(f"{meta['uid']} {condition.type} {condition.status} {condition.reason} {stamp}", 16)
         event = {
             "apiVersion": "v1",
@@ -319,6 +319,11 @@ class Reconciler:
             self._cluster.create(EVENTS, event)
         except Refusal as refusal:  # told already, or the namespace is going away
             log.info("an Event was refused: %s", refusal)
+
+
+def _stamp(at: datetime) -> str:
+    """As Kubernetes writes a time, which is in UTC."""
+    return at.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _why(over: Mapping[str, Any]) -> str:

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import yaml
@@ -16,6 +15,7 @@ import yaml
 from tests.charts.rendering import Body
 from tests.docs.pages import CHART
 from tests.servers.helm import KUBERNETES, NAMESPACE, RELEASE, Helm
+from tests.serving import serving
 
 PLURALS = {"Secret": "secrets", "PersistentVolumeClaim": "persistentvolumeclaims", "PersistentVolume": "persistentvolumes"}
 
@@ -55,14 +55,8 @@ def _cluster(there: list[Body]) -> Iterator[str]:
 
         def log_message(self, *_: Any) -> None: ...
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Answering) as server:
-        thread = Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), Answering)) as server:
+        yield f"http://127.0.0.1:{server.server_port}"
 
 
 def _replies(there: list[Body]) -> dict[str, Body]:

@@ -7,7 +7,6 @@ import re
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,14 +22,12 @@ from holdfast_operator.reconciling import Reconciler
 from holdfast_operator.settings import Settings
 from holdfast_operator.stores import key_of
 from tests.cluster.proxy import Proxy
-from tests.cluster.world import Operator, World, policy
+from tests.cluster.world import SELDOM, Operator, World, policy
 from tests.servers.kubernetes import Kubernetes
 from tests.waiting import PATIENCE, until
 
 ONE_AT_A_TIME = ["--workers=1"]
 DIGEST = "sha256:" + "ab" * 32
-SELDOM = f"0 3 1 {(datetime.now(UTC).month + 5) % 12 + 1} *"
-"""Half a year away, or a story that is told at that hour would have a run of its own."""
 STORIES = 4
 """That are told at once, each in a namespace of its own: their operators wait more than they compute."""
 

@@ -8,13 +8,12 @@ from typing import Any
 import pytest
 
 from holdfast_operator.cluster import CRON_JOBS, Body
-from tests.cluster.world import World
+from tests.cluster.world import SELDOM, World
 from tests.waiting import until
 
 HALF_A_DAY_AGO = datetime.now(UTC) - timedelta(hours=12)
 DAILY = f"{HALF_A_DAY_AGO.minute} {HALF_A_DAY_AGO.hour} * * *"
 """Its last time, and its next, are half a day away."""
-SELDOM = f"0 3 1 {(HALF_A_DAY_AGO.month + 5) % 12 + 1} *"
 
 
 def cron_job(world: World, policy: str) -> Body:

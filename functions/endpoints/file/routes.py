@@ -22,6 +22,7 @@ HEADER = "x-file-credential"
 """A private file's credential as a JSON object. In the query, as 001 has it, it works too; no log shows a query."""
 
 FileId = Annotated[str, Path(min_length=1)]
+Following = Annotated[str | None, Query(max_length=paging.MAX_CURSOR, description="`next_cursor` of the reply before.")]
 _CREDENTIAL = {
     "parameters": [
         {
@@ -134,7 +135,7 @@ async def appointments(
 async def delete_appointment(
     request: Request,
     appointment_id: Annotated[str, Path(min_length=1, max_length=64)],
-    cursor: Annotated[str | None, Query(max_length=paging.MAX_CURSOR, description="`next_cursor` of the reply before.")] = None,
+    cursor: Following = None,
 ) -> Response:
     return await _remove(request, cursor, ("cursor",), appointment_id=appointment_id)
 
@@ -149,7 +150,7 @@ async def delete_appointment(
 async def delete_of_user(
     request: Request,
     user_id: Annotated[str, Query(min_length=1, max_length=64, description="As it was said at completion.")],
-    cursor: Annotated[str | None, Query(max_length=paging.MAX_CURSOR, description="`next_cursor` of the reply before.")] = None,
+    cursor: Following = None,
 ) -> Response:
     return await _remove(request, cursor, ("cursor", "user_id"), owner=user_id)
 

@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Connection, Row, func, select, update
 
 from holdfast.database.tables import upload_parts, upload_pieces
 from holdfast.database.tables import upload_sessions as s
-from holdfast.errors import Conflict, Invalid, TooLarge
+from holdfast.errors import Conflict, Invalid, file_too_large
 from holdfast.failpoints import hit
 from holdfast.identity.access import Actor, Claims
 from holdfast.storage.objects import AssemblyMissing, Part
@@ -111,7 +111,7 @@ def look(services: Services, claims: Claims, upload_id: str, index: int, said: i
         raise too_long(session)
     limit = actor.largest_file(services.settings.max_file_bytes)
     if index * session.chunk_size >= limit:
-        raise TooLarge(f"The file is larger than {limit} bytes, the most that is allowed here.", limit=limit)
+        raise file_too_large(limit)
     return actor, session
 
 
@@ -270,7 +270,7 @@ def complete(services: Services, claims: Claims, upload_id: str, *, count: int, 
         sessions.check_open(session, now)
         most = actor.largest_file(services.settings.max_file_bytes)
         if size > most:
-            raise TooLarge(f"The file is larger than {most} bytes, the most that is allowed here.", limit=most)
+            raise file_too_large(most)
         said = (values["filename"], values.get("content_type", ""), values.get("must_be_new", False))
         sessions.check_place(connection, actor, *said)
         if session.kind == sessions.DIRECT:

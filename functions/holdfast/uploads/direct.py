@@ -22,7 +22,7 @@ from sqlalchemy import Connection, Row, select, update
 
 from holdfast.database.tables import upload_pieces
 from holdfast.database.tables import upload_sessions as s
-from holdfast.errors import Conflict, Invalid, TooLarge
+from holdfast.errors import Conflict, Invalid, file_too_large
 from holdfast.failpoints import hit
 from holdfast.identity.access import Actor, Claims
 from holdfast.storage.objects import AssemblyMissing, Held, Part, SignedPart
@@ -133,7 +133,7 @@ def _promise(
     fit(part_size, [*known.values(), *new])
     most = actor.largest_file(services.settings.max_file_bytes)
     if any(part.offset + part.size > most for part in parts):
-        raise TooLarge(f"The file is larger than {most} bytes, the most that is allowed here.", limit=most)
+        raise file_too_large(most)
     values: dict[str, Any] = {"kind": sessions.DIRECT, "chunk_size": part_size}
     if new:
         values["offset"] = sum(part.size for part in known.values()) + sum(part.size for part in new)

@@ -279,13 +279,13 @@ def remove(services: Services, claims: Claims, file_id: str, given: str | None) 
     check(record, given)
     metadata = record.outcome.metadata
     if metadata is None:
-        forget = update(s).where(s.c.upload_id == file_id).values(kept=False)
         if record.session.state == "open" and ending.end(services, file_id, "cancelled", "open"):
             return
         if record.outcome.progress in ("open", "working"):  # an open one was completed, or ended, since it was looked at
             raise abandoned.being_finished()
         if record.session.state == "completing":
             abandoned.cancel(services, file_id)
+        forget = update(s).where(s.c.upload_id == file_id).values(kept=False)
         services.database.write(lambda connection: connection.execute(forget))
         return
     if metadata["status"] == "active":

@@ -21,19 +21,13 @@ from holdfast.identity.access import Actor
 UNFINISHED = ("open", "completing")
 
 
-def others(connection: Connection, actor: Actor, *mine: str) -> int:
-    """Bytes that unfinished uploads of the workspace have in the store, or promised to bring there, besides the uploads ``mine``. 0
-    without a question where there is no quota."""
-    if actor.quota_bytes is None:
-        return 0
-    return int(connection.scalar(_received(actor.workspace_id, mine)) or 0)
-
-
 def left(connection: Connection, actor: Actor, *mine: str) -> int | None:
-    """Bytes that the quota leaves to the uploads ``mine``, with those that they have already; None without a quota."""
+    """Bytes that the quota leaves to the uploads ``mine``, with those that they have already; None, without a question, where there
+    is no quota."""
     if actor.quota_bytes is None:
         return None
-    return max(0, actor.quota_bytes - actor.used_bytes - others(connection, actor, *mine))
+    others = int(connection.scalar(_received(actor.workspace_id, mine)) or 0)
+    return max(0, actor.quota_bytes - actor.used_bytes - others)
 
 
 def check(connection: Connection, actor: Actor, size: int, *mine: str) -> None:
@@ -48,7 +42,8 @@ def exceeded() -> TooLarge:
 
 
 def _received(workspace_id: int, mine: Collection[str]) -> Select[Any]:
-    """From the workspace's users, deleted ones too, to the unfinished uploads of each, for which there is an index."""
+    """Bytes that unfinished uploads of the workspace have in the store, or promised to bring there, besides the uploads ``mine``:
+    from its users, deleted ones too, to the unfinished uploads of each, for which there is an index."""
     theirs = and_(s.c.workspace_id == users.c.workspace_id, s.c.user_id == users.c.id)
     found = (
         select(func.sum(s.c.offset))

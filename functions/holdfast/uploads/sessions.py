@@ -25,7 +25,7 @@ from holdfast.assets import dates, labels, names, reading
 from holdfast.assets.intents import Wishes
 from holdfast.database.tables import upload_sessions as s
 from holdfast.database.tables import users
-from holdfast.errors import Conflict, Gone, Invalid, NotFound, PreconditionFailed, TooLarge, TooManyRequests
+from holdfast.errors import Conflict, Gone, Invalid, NotFound, PreconditionFailed, TooManyRequests, file_too_large
 from holdfast.failpoints import hit
 from holdfast.identity.access import Actor, Claims, authorise
 from holdfast.media import kind
@@ -120,7 +120,7 @@ def open_limited(services: Services, claims: Claims, opening: Opening, *joins: s
         actor = authorise(connection, claims, "upload")
         most = actor.largest_file(services.settings.max_file_bytes)
         if opening.length is not None and opening.length > most:
-            raise TooLarge(f"The file is larger than {most} bytes, the most that is allowed here.", limit=most)
+            raise file_too_large(most)
         left = room.left(connection, actor, *joins)
         if left is not None and (opening.length or 0) > left:
             raise room.exceeded()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, Row, update
 
 from holdfast.database.tables import upload_sessions as s
-from holdfast.errors import Forbidden, Gone, Malformed, NotFound, TooLarge
+from holdfast.errors import Forbidden, Gone, Malformed, NotFound, file_too_large
 from holdfast.failpoints import hit
 from holdfast.identity.access import Actor, Claims
 from holdfast.uploads import abandoned, completing, concatenation, ending, outcome, room, sessions
@@ -83,7 +83,7 @@ def prepare(services: Services, claims: Claims, upload_id: str, offset: int, len
         if length < offset + (coming or 0):
             raise Malformed("There are more bytes than that.", slug="length-too-short")
         if length > (most := actor.largest_file(services.settings.max_file_bytes)):
-            raise TooLarge(f"The file is larger than {most} bytes, the most that is allowed here.", limit=most)
+            raise file_too_large(most)
         room.check(connection, actor, length, upload_id)
         connection.execute(update(s).where(s.c.upload_id == upload_id).values(length=length))
         return True

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from holdfast.errors import TooLarge
+from holdfast.errors import file_too_large
 from holdfast.web.hop import Threads
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ async def pour(
         async for chunk in chunks:
             size += len(chunk)
             if size > limit:
-                raise TooLarge(f"The file is larger than {limit} bytes, the most that is allowed here.", limit=limit)
+                raise file_too_large(limit)
             if len(head) < HEAD:
                 head += bytes(chunk[: HEAD - len(head)])
             beat = heartbeat if heartbeat is not None and clock() - beaten >= every else None
