@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from holdfast.jobs.repeating import Runner
     from holdfast.scanning.port import Scanner
     from holdfast.storage.objects import Compactor, Objects
+    from holdfast.storage.vectors.qdrant import Qdrant
     from holdfast.storage.versions import Versions
     from holdfast.web.hop import Threads
 
@@ -147,6 +148,13 @@ class Services:
             bucket=settings.s3_bucket,
             prefix=settings.s3_prefix,
         )
+
+    @shared
+    def qdrant(self) -> Qdrant:
+        """Where one is configured."""
+        from holdfast.storage.vectors.qdrant import Qdrant
+
+        return Qdrant(self.settings.qdrant_url, self.settings.qdrant_api_key.get_secret_value())
 
     @shared
     def scanner(self) -> Scanner:

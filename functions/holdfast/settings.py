@@ -71,6 +71,14 @@ class Settings(BaseSettings):
     lakefs_secret_key: SecretStr = Field(SecretStr(""), description="lakeFS secret access key.")
     lakefs_repository: str = Field("holdfast", description="lakeFS repository; made when it is missing.")
 
+    qdrant_url: str = Field(
+        "",
+        pattern="^$|^https?://[^/?#]+(/[^?#]*)?$",
+        description="Qdrant's REST address, `http://qdrant:6333`. Nothing searches in it yet: the background work asks it "
+        "whether it answers. Empty: there is none.",
+    )
+    qdrant_api_key: SecretStr = Field(SecretStr(""), description="Qdrant's API key. Empty: it asks for none.")
+
     token_algorithm: Literal["HS256", "ES256"] = Field("HS256", description="How tokens are signed.")
     token_secret: SecretStr = Field(
         SecretStr(""), description="HS256: the secret, 32 bytes or more. Empty: one is made and kept under `data`."

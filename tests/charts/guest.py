@@ -1,8 +1,10 @@
-"""An installation of the chart that stands on what others bring, and those others: a MariaDB, a store, a name of the ingress."""
+"""An installation of the chart that stands on what others bring, and those others: a MariaDB, a store, what answers as Qdrant does,
+a name of the ingress."""
 
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import tempfile
 from collections.abc import Iterator
@@ -18,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from holdfast.database.grants import grants
 from tests.charts.identities import identities, keys
-from tests.charts.release import LAKEFS, Release
+from tests.charts.release import LAKEFS, AtTheIngress, Release
 from tests.charts.rendering import PROFILES, Body
 from tests.servers.helm import Helm
 from tests.servers.kubernetes import Kubernetes
@@ -64,6 +66,37 @@ STARTS_LAKEFS = {
     "LAKEFS_BLOCKSTORE_S3_REGION": "us-east-1",
     "LAKEFS_INSTALLATION_USER_NAME": "guest",
 }
+ON_POSTGRES = os.environ.get("HOLDFAST_TEST_LAKEFS_DATABASE") == "postgres"
+"""Where lakeFS' image is: whether others bring a PostgreSQL for a lakeFS of the release, and not the lakeFS."""
+POSTGRES = "postgres:17"
+DOCKERFILE_OF_POSTGRES = r"""
+FROM docker.io/library/debian:trixie-slim
+RUN apt-get update && apt-get install -y --no-install-recommends postgresql-17 && rm -rf /var/lib/apt/lists/* \
+    && useradd --uid 999 --no-create-home theirs
+"""
+STARTS_POSTGRES = r"""
+export PATH=$PATH:/usr/lib/postgresql/17/bin
+initdb --pgdata=/data/db --username=lakefs --pwfile=/given/password --auth=scram-sha-256
+exec postgres -D /data/db -c listen_addresses='*' -c unix_socket_directories=/data -c 'hba_file=/given/hba.conf'
+"""
+PYTHON = "python:3.13-slim-trixie"
+ANSWERS_AS_QDRANT = r"""
+import os
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+class Answers(BaseHTTPRequestHandler):
+    def do_GET(self):
+        allowed = self.headers.get("api-key") == open("/given/key").read()
+        body = b'{"result": {"collections": []}, "status": "ok", "time": 0.0}'
+        self.send_response((200 if self.path == "/collections" else 404) if allowed else 401)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+ThreadingHTTPServer(("", 6333), Answers).serve_forever()
+"""
 
 
 class Guest(Release):
@@ -77,20 +110,20 @@ class Guest(Release):
         said = {"ingress.host": self.host, "ingress.className": self.kubernetes.ingress_class}
         said |= {"s3.external.publicEndpoint": f"http://{self.store}"}
         if LAKEFS:
-            said |= {"versions": "lakefs", "lakefs.enabled": "false", "lakefs.external.endpoint": "http://lakefs:8000"}
+            theirs = {"lakefs.enabled": "false", "lakefs.external.endpoint": "http://lakefs:8000"}
+            ours = {"lakefs.image": LAKEFS, "lakefs.database": "postgres"}
+            said |= {"versions": "lakefs", **(ours if ON_POSTGRES else theirs)}
         return ["--values", str(PROFILES["guest"]), *(f"--set={name}={value}" for name, value in said.items())]
 
     @contextmanager
     def client(self) -> Iterator[httpx.Client]:
         """Reaches every host at the ingress, as whoever has its names in the DNS."""
-        with httpx.Client(base_url=f"http://{self.host}", timeout=60, transport=_AtTheIngress(self.address)) as http:
+        with httpx.Client(base_url=f"http://{self.host}", timeout=60, transport=AtTheIngress(self.address)) as http:
             yield http
 
     def bring(self) -> None:
         """All that it stands on, when this returns."""
-        with tempfile.TemporaryDirectory() as folder:
-            (Path(folder) / "Dockerfile").write_text(DOCKERFILE)
-            self.kubernetes.image(MARIADB, Path(folder), Path(folder) / "Dockerfile")
+        self._build(MARIADB, DOCKERFILE)
         known = _credentials()
         self._apply(_secret("brought", known))
         self._apply(*_database(known["database-owner-password"]))
@@ -98,14 +131,26 @@ class Guest(Release):
         if url := self.kubernetes.ingress_inside:
             leads = {"type": "ExternalName", "externalName": f"{urlsplit(url).hostname}.svc.cluster.local"}
             self._apply(_body("v1", "Service", "assets", spec=leads))
+        self._apply(*_vectors(known["qdrant-api-key"]))
         self._ready("database")
         self._ready("store")
+        self._ready("vectors")
         makes = f"until weed shell <<< 's3.bucket.create -name {VALUES['s3']['bucket']}'; do sleep 1; done"
         self.kubectl("exec", "deployment/store", "--", "bash", "-c", makes)
         if LAKEFS:
             self.kubernetes.bring(LAKEFS)
+        if LAKEFS and ON_POSTGRES:
+            self._build(POSTGRES, DOCKERFILE_OF_POSTGRES)
+            self._apply(*_postgres(known["lakefs-postgres-url"]))
+            self._ready("postgres")
+        elif LAKEFS:
             self._apply(*_lakefs(known["lakefs-access-key"], known["lakefs-secret-key"]))
             self._ready("lakefs")
+
+    def _build(self, image: str, dockerfile: str) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / "Dockerfile").write_text(dockerfile)
+            self.kubernetes.image(image, Path(folder), Path(folder) / "Dockerfile")
 
     def _ready(self, deployment: str) -> None:
         self.kubectl("rollout", "status", f"deployment/{deployment}", "--timeout=180s")
@@ -115,19 +160,6 @@ class Guest(Release):
             self.kubectl("apply", "--server-side", "--filename=-", given=json.dumps(body))
 
 
-class _AtTheIngress(httpx.HTTPTransport):
-    """``address``: of the ingress, for every host."""
-
-    def __init__(self, address: str) -> None:
-        super().__init__()
-        self._there = httpx.URL(address)
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        url = request.url.copy_with(host=self._there.host, port=self._there.port)
-        sent = httpx.Request(request.method, url, headers=request.headers, stream=request.stream, extensions=request.extensions)
-        return super().handle_request(sent)
-
-
 def _credentials() -> dict[str, str]:
     """Every key that README.md has for what the guest is, and none more."""
     signs = ec.generate_private_key(ec.SECP256R1())
@@ -135,6 +167,7 @@ def _credentials() -> dict[str, str]:
         "database-owner-password": secrets.token_hex(20),
         "token-secret": secrets.token_hex(32),
         "link-secret": secrets.token_hex(32),
+        "qdrant-api-key": secrets.token_hex(20),
         "audit-private-key": signs.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode(),
     }
     found |= {f"database-{role}-password": secrets.token_hex(20) for role in ROLES}
@@ -142,6 +175,10 @@ def _credentials() -> dict[str, str]:
         found[f"s3-{role}-access-key"], found[f"s3-{role}-secret-key"] = keys(role)
     if LAKEFS:
         found |= {"lakefs-access-key": f"AKIA{secrets.token_hex(8).upper()}", "lakefs-secret-key": secrets.token_hex(20)}
+    if LAKEFS and ON_POSTGRES:
+        found |= {f"lakefs-{name}-secret": secrets.token_hex(20) for name in ("encrypt", "signing")}
+        found["s3-lakefs-access-key"], found["s3-lakefs-secret-key"] = keys("lakefs")
+        found["lakefs-postgres-url"] = f"postgres://lakefs:{secrets.token_hex(20)}@postgres:5432/postgres?sslmode=disable"
     return found
 
 
@@ -182,6 +219,20 @@ def _lakefs(access_key: str, secret_key: str) -> list[Body]:
         "readinessProbe": probe,
     }
     return [_secret("lakefs", STARTS_LAKEFS | said), *_served("lakefs", 65532, container, 8000, 8000)]
+
+
+def _postgres(url: str) -> list[Body]:
+    given = {"password": str(urlsplit(url).password), "hba.conf": "local all all scram-sha-256\nhost all all all scram-sha-256\n"}
+    container = {"image": POSTGRES, "command": ["sh", "-euc", STARTS_POSTGRES], "readinessProbe": {"tcpSocket": {"port": 5432}}}
+    return [_secret("postgres", given), *_served("postgres", 999, container, 5432, 5432)]
+
+
+def _vectors(key: str) -> list[Body]:
+    """What lets in whoever has the key, as a Qdrant does that has one: nothing more is asked of it."""
+    probe = {"tcpSocket": {"port": 6333}}
+    container = {"image": PYTHON, "command": ["python3", "/given/answers.py"], "readinessProbe": probe}
+    given = {"key": key, "answers.py": ANSWERS_AS_QDRANT}
+    return [_secret("vectors", given), *_served("vectors", 65532, container, 6333, 6333)]
 
 
 def _served(name: str, user: int, container: Body, port: int, target: int) -> list[Body]:

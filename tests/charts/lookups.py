@@ -17,7 +17,12 @@ from tests.docs.pages import CHART
 from tests.servers.helm import KUBERNETES, NAMESPACE, RELEASE, Helm
 from tests.serving import serving
 
-PLURALS = {"Secret": "secrets", "PersistentVolumeClaim": "persistentvolumeclaims", "PersistentVolume": "persistentvolumes"}
+PLURALS = {
+    "Secret": "secrets",
+    "PersistentVolumeClaim": "persistentvolumeclaims",
+    "PersistentVolume": "persistentvolumes",
+    "ServiceAccount": "serviceaccounts",
+}
 
 
 def installed(there: list[Body], values: Body, folder: Path) -> subprocess.CompletedProcess[str]:

@@ -58,12 +58,12 @@ class Release:
         said |= {"storage.hostPath.path": str(folder)} if folder else {"storage.kind": "storageClass"}
         return ["--values", str(PROFILES["tests"]), *(f"--set={name}={value}" for name, value in said.items())]
 
-    def install(self) -> float:
+    def install(self, *more: str) -> float:
         """Seconds until all is ready. Raises AssertionError with what Helm says."""
         if folder := self.kubernetes.volumes(self.namespace):
             self._folders(folder)
         began = time.monotonic()
-        self.helm("install", self.name, str(CHART), *self.values())
+        self.helm("install", self.name, str(CHART), *self.values(), *more)
         self.settle()
         return time.monotonic() - began
 
@@ -324,3 +324,16 @@ def _ready(pod: dict[str, Any]) -> bool:
 
 def netloc(url: str) -> str:
     return urlsplit(url).netloc
+
+
+class AtTheIngress(httpx.HTTPTransport):
+    """``address``: of the ingress, for every host."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__()
+        self._there = httpx.URL(address)
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        url = request.url.copy_with(host=self._there.host, port=self._there.port)
+        sent = httpx.Request(request.method, url, headers=request.headers, stream=request.stream, extensions=request.extensions)
+        return super().handle_request(sent)

@@ -93,3 +93,12 @@ def test_a_secret_of_ones_own_is_asked_for_every_key_that_something_needs_and_fo
     assert installed([secret("mine", *needed)], values, tmp_path).stderr == ""
     said = installed([secret("mine", *needed[1:])], values, tmp_path)
     assert f"lacks {needed[0]}." in said.stderr
+
+
+def test_a_secret_of_ones_own_that_is_not_there_is_missed_where_a_cluster_is_asked(tmp_path: Path) -> None:
+    values, account = {"existingSecret": "mine"}, a("ServiceAccount", "default")
+    said = installed([account, secret("another", "token-secret")], values, tmp_path)
+    assert f"There is no Secret mine in the namespace {NAMESPACE}, which existingSecret names: make it first, with " in said.stderr
+    assert "token-secret" in said.stderr
+    assert said.returncode != 0
+    assert installed([account], {}, tmp_path).stderr == "", "one is generated"

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from tests.behaviour.readme_000 import bearer, log_in, upload
-from tests.charts.guest import NAME, Guest
+from tests.charts.guest import NAME, ON_POSTGRES, Guest
 from tests.charts.release import A_LOOK, LAKEFS, Asking, explained
 from tests.servers.helm import Helm
 from tests.servers.kubernetes import Kubernetes
@@ -21,7 +21,7 @@ from tests.waiting import until
 Tell = Callable[[str], None]
 FULL = f"{NAME}-holdfast"
 UPLOADED = "holdfast_http_requests_total"
-BROUGHT = {"database", "store", *(["lakefs"] if LAKEFS else [])}
+BROUGHT = {"database", "store", "vectors", *(["postgres" if ON_POSTGRES else "lakefs"] if LAKEFS else [])}
 pytestmark = pytest.mark.timeout(1800)
 
 
@@ -41,11 +41,13 @@ def guest(node: Kubernetes, helm: Helm) -> Iterator[Guest]:
 def test_it_comes_up_on_what_others_bring(guest: Guest, tell: Tell) -> None:
     with explained(guest):
         tell(f"chart: on a database and a store of others, all ready {guest.install():.0f} s after helm install")
-    assert guest.all("statefulsets,persistentvolumeclaims") == []
+    on_disks = [one["metadata"]["name"] for one in guest.all("statefulsets,persistentvolumeclaims")]
+    assert on_disks == ([f"{FULL}-lakefs"] if LAKEFS and ON_POSTGRES else [])
     brought = {one["metadata"]["name"] for one in guest.all("deployments") if not one["metadata"]["name"].startswith(FULL)}
     assert brought == BROUGHT
     kept = {one["metadata"]["name"] for one in guest.all("secrets") if one["type"] == "Opaque"}
     assert kept == BROUGHT | {"brought"}, "no credentials were generated"
+    until(lambda: '{dependency="qdrant"} 1.0' in _told(guest, guest.pods("worker")[0]), often=A_LOOK)
 
 
 def test_helm_test_invites_itself(guest: Guest) -> None:
@@ -118,8 +120,12 @@ def test_of_two_pods_either_serves_and_each_goes_without_a_request_that_is_lost(
 
 def _stored(guest: Guest, pod: str) -> bool:
     """Whether this pod has taken an upload."""
-    path = f"/api/v1/namespaces/{guest.namespace}/pods/{pod}:8080/proxy/metrics"
-    return f'{UPLOADED}{{method="POST",route="/fileupload",status="200"}}' in guest.kubernetes.kubectl("get", f"--raw={path}")
+    return f'{UPLOADED}{{method="POST",route="/fileupload",status="200"}}' in _told(guest, pod)
+
+
+def _told(guest: Guest, pod: str) -> str:
+    """Its metrics."""
+    return guest.kubernetes.kubectl("get", f"--raw=/api/v1/namespaces/{guest.namespace}/pods/{pod}:8080/proxy/metrics")
 
 
 def test_an_upgrade_migrates_their_database_and_an_uninstall_leaves_what_others_brought(guest: Guest) -> None:

@@ -18,7 +18,7 @@ import yaml
 
 from holdfast.web import catalogue
 from tests.behaviour.readme_000 import PHOTOGRAPH, admin, bearer, examples, log_in, upload
-from tests.charts.release import LAKEFS, NAME, Asking, Release, Uploading, explained, netloc
+from tests.charts.release import LAKEFS, NAME, Asking, AtTheIngress, Release, Uploading, explained, netloc
 from tests.docs.pages import CHART
 from tests.monitoring.chart import parsed, selectors
 from tests.monitoring.test_scrape import ELSEWHERE, LATE, expressions
@@ -366,11 +366,15 @@ def test_what_it_kept_is_there_again_after_uninstall_and_install(release: Releas
         secret = json.loads(kept)
         secret["metadata"] = {name: secret["metadata"][name] for name in ("name", "labels", "annotations")}
         release.kubectl("create", "--filename=-", given=json.dumps(secret))
-        release.install()
+        host = f"s3.{release.namespace}.svc"
+        release.install("--set=ingress.s3.by=host", f"--set=ingress.s3.host={host}")
         assert _what_stays(release) == stays, "no volume was made anew, and no credential"
         again = bearer(log_in(http, "returning", "admin_password")["access_token"])
         url = http.get(f"/filedownload/{asset['asset_path']}/{asset['version_id']}", headers=again).json()["primary_file"]["url"]
-        assert httpx.get(url).content == PHOTOGRAPH
+        assert httpx.URL(url).host == host, "of the S3 gateway, which has one of its own now"
+        with httpx.Client(transport=AtTheIngress(release.address)) as store:
+            assert store.get(url).content == PHOTOGRAPH
+            assert store.get(url.partition("?")[0]).status_code == 403, "without its signature"
 
 
 def _what_stays(release: Release) -> dict[tuple[str, str], object]:

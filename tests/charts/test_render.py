@@ -215,6 +215,11 @@ def test_the_generated_secret_has_every_key_that_something_asks_for() -> None:
             {"lakefs__enabled": "false", "lakefs__external__endpoint": '"http://h"'},
             "existingSecret is needed where lakefs.enabled is false",
         ),
+        ({"qdrant__external__url": '"http://h"'}, "existingSecret is needed where qdrant.external.url is said"),
+        (
+            {"qdrant__enabled": "true", "qdrant__external__url": '"http://h"'},
+            "qdrant.external.url is said, and qdrant.enabled is true",
+        ),
         ({"lakefs__database": '"postgres"'}, "existingSecret is needed where lakefs.database is postgres"),
         ({"storage__kind": '"nfs"'}, "storage.nfs.server is needed"),
         ({"storage__kind": '"hostPath"'}, "storage.hostPath.path is needed"),
@@ -392,7 +397,7 @@ REACHES: dict[str, tuple[set[str], bool]] = {
     "seaweedfs-admin": ({"seaweedfs-worker"}, False),
     "seaweedfs-worker": ({"seaweedfs-admin"}, False),
     "seaweedfs-backup": (set(), False),
-    "qdrant": (set(), False),  # nothing searches yet
+    "qdrant": ({"worker"}, False),  # which watches it; nothing searches yet
     "clamav": (
         {
             "function-fileupload",
@@ -489,6 +494,7 @@ COUNTS_WITH: dict[str, Body] = {
     "mysql.external": MINE | {"mysql": {"enabled": False, "external": {"host": "h"}}},
     "s3.external": MINE | {"seaweedfs": {"enabled": False}, "s3": {"external": {"endpoint": "http://h"}}},
     "lakefs.external": MINE | {"lakefs": {"enabled": False}},
+    "qdrant.external": MINE | {"qdrant": {"enabled": False}},
     "clamav.enabled": {"clamav": {"external": {"address": ""}}},
     "lakefs.replicas": MINE | {"lakefs": {"database": "postgres"}},
     "ingress.s3.by": {"ingress": {"s3": {"host": "s.example.org"}}},

@@ -38,6 +38,7 @@ OF_AN_OPERATOR = {
     "a disk fills": {"VolumeNearlyFull", "VolumeServerDiskUsageHigh"},
     "a certificate expires": {"CertificateExpiring"},
     "something is down": {f"{one}Down" for one in ("Function", "Worker", "Operator", "SeaweedFSRole", "LakeFS", "MySQL", "Qdrant")},
+    "what others bring is unreachable": {"StoreUnreachable", "QdrantUnreachable"},
 }
 
 

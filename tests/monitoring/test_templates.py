@@ -30,6 +30,7 @@ ALL: dict[str, Any] = {
         "email": {**EMAIL, "username": "holdfast", "passwordSecret": {"name": "smtp"}},
     },
 }
+A_QDRANT_OF_OTHERS = ALL | {"existingSecret": "mine", "qdrant": {"enabled": False, "external": {"url": "http://h"}}}
 STUB = """
 apiVersion: v1
 kind: ConfigMap
@@ -114,9 +115,12 @@ def test_every_label_by_which_the_rules_ask_is_given_by_the_monitors(everything:
 
 
 def test_all_rules_are_there_with_links_to_their_runbooks(helm: Helm, promtool: Promtool, tmp_path: Path) -> None:
-    objects = helm.objects(CHART, {**ALL, "monitoring": {**ALL["monitoring"], "runbookUrl": "https://docs.example.org/"}})
-    found = rules(objects)
+    linked = {"monitoring": {**ALL["monitoring"], "runbookUrl": "https://docs.example.org/"}}
+    objects = helm.objects(CHART, A_QDRANT_OF_OTHERS | linked)
+    of_others = rules(objects)
+    found = of_others | rules(helm.objects(CHART, ALL | linked))
     assert sorted(found) == ALERTS
+    assert set(ALERTS) - set(of_others) == {"QdrantDown"}, "which the chart has nothing to ask for, then"
     for name, rule in found.items():
         assert rule["annotations"]["runbook_url"] == f"https://docs.example.org/docs/runbooks/{name}.md"
         assert set(rule["annotations"]) == {"summary", "description", "runbook_url"}
@@ -138,7 +142,7 @@ def test_a_rule_about_what_is_not_deployed_or_not_wanted_is_left_out(helm: Helm)
     some["monitoring"] = {**ALL["monitoring"], "rules": {"enabled": True, "disabled": sorted(NODES)}}
     gone = set(ALERTS) - set(rules(helm.objects(CHART, some)))
     of_the_operator = {"OperatorDown", "OperatorStale", "PolicyNotReady", "PolicyGuardTripped", "PolicyConflicting"}
-    assert gone == {"LakeFSDown", "QdrantDown", "MySQLDown", "BackupNotRunning"} | of_the_operator | NODES
+    assert gone == {"LakeFSDown", "QdrantDown", "QdrantUnreachable", "MySQLDown", "BackupNotRunning"} | of_the_operator | NODES
 
 
 def test_the_operators_find_all_by_the_labels_that_they_select(everything: list[dict[str, Any]]) -> None:

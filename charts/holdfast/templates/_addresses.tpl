@@ -75,3 +75,12 @@ http://{{ include "holdfast.fullname" . }}-lakefs:8000
 {{- required "lakefs.external.endpoint is needed where versions is lakefs and lakefs.enabled is false." .Values.lakefs.external.endpoint -}}
 {{- end -}}
 {{- end -}}
+
+{{/* Empty where there is none. */}}
+{{- define "holdfast.qdrant.url" -}}
+{{- if .Values.qdrant.enabled -}}
+http://{{ include "holdfast.fullname" . }}-qdrant:6333
+{{- else -}}
+{{- .Values.qdrant.external.url -}}
+{{- end -}}
+{{- end -}}

@@ -11,6 +11,9 @@
 {{- if and $v.lakefs.enabled $v.lakefs.external.endpoint -}}
 {{- fail "lakefs.external.endpoint is said, and lakefs.enabled is true: say lakefs.enabled false, or no endpoint." -}}
 {{- end -}}
+{{- if and $v.qdrant.enabled $v.qdrant.external.url -}}
+{{- fail "qdrant.external.url is said, and qdrant.enabled is true: say qdrant.enabled false, or no address." -}}
+{{- end -}}
 {{- if and $v.clamav.external.address (not $v.clamav.enabled) -}}
 {{- fail "clamav.external.address is said, and clamav.enabled is false: nothing would be scanned." -}}
 {{- end -}}

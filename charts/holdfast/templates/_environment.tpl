@@ -35,6 +35,9 @@
 {{- $_ := set $all "HOLDFAST_LAKEFS_ENDPOINT" (include "holdfast.lakefs.endpoint" .) -}}
 {{- $_ := set $all "HOLDFAST_LAKEFS_REPOSITORY" $v.lakefs.repository -}}
 {{- end -}}
+{{- with include "holdfast.qdrant.url" . -}}
+{{- $_ := set $all "HOLDFAST_QDRANT_URL" . -}}
+{{- end -}}
 {{- if $v.clamav.enabled -}}
 {{- $_ := set $all "HOLDFAST_SCAN" "clamd" -}}
 {{- $_ := set $all "HOLDFAST_CLAMD" ($v.clamav.external.address | default (printf "%s-clamav:3310" (include "holdfast.fullname" .))) -}}
@@ -58,7 +61,7 @@ database-{{ ternary .role "owner" .root.Values.database.roles }}-password
 {{- end -}}
 
 {{/* Which key of the Secret each secret setting is, as JSON. Arguments: root, role (of the database, or "none"), s3 (role there; empty: none),
-     lakefs, token, audit (booleans). */}}
+     lakefs, qdrant, token, audit (booleans). */}}
 {{- define "holdfast.secretKeys" -}}
 {{- $all := dict -}}
 {{- if ne .role "none" -}}
@@ -71,6 +74,9 @@ database-{{ ternary .role "owner" .root.Values.database.roles }}-password
 {{- if and .lakefs (eq .root.Values.versions "lakefs") -}}
 {{- $_ := set $all "HOLDFAST_LAKEFS_ACCESS_KEY" "lakefs-access-key" -}}
 {{- $_ := set $all "HOLDFAST_LAKEFS_SECRET_KEY" "lakefs-secret-key" -}}
+{{- end -}}
+{{- if and .qdrant (include "holdfast.qdrant.url" .root) -}}
+{{- $_ := set $all "HOLDFAST_QDRANT_API_KEY" "qdrant-api-key" -}}
 {{- end -}}
 {{- if .token -}}
 {{- $_ := set $all "HOLDFAST_TOKEN_SECRET" "token-secret" -}}

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 EVERY = 15.0
 """Seconds between two looks."""
 DEPENDENCIES = ("database", "objects", "versions")
-"""Members of ``Services`` that have a ``check``; where uploads are scanned, so has ``scanner``."""
+"""Members of ``Services`` that have a ``check``. Where uploads are scanned, so has ``scanner``, and where there is a Qdrant,
+``qdrant``."""
 
 _log = logging.getLogger(__name__)
 
@@ -120,8 +121,9 @@ def observe(services: Services) -> None:
 
 def ask(services: Services, stopping: threading.Event) -> None:
     """Asks each store whether it answers, and the scanner."""
-    scanner = ("scanner",) if services.settings.scan != "off" else ()
-    for name in (*DEPENDENCIES, *scanner):
+    settings = services.settings
+    optional = {"scanner": settings.scan != "off", "qdrant": bool(settings.qdrant_url)}
+    for name in (*DEPENDENCIES, *(one for one, there in optional.items() if there)):
         if stopping.is_set():
             return
         try:

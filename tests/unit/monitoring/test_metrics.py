@@ -64,9 +64,16 @@ def test_each_store_is_asked_and_one_that_fails_does_not_hide_the_others(monkeyp
 
     seen = StandingMetrics()
     monkeypatch.setattr(metrics, "STANDING", seen)
-    parts = {name: SimpleNamespace(check=fails if name == "objects" else lambda: None) for name in (*DEPENDENCIES, "scanner")}
+    parts = {
+        name: SimpleNamespace(check=fails if name == "objects" else lambda: None) for name in (*DEPENDENCIES, "scanner", "qdrant")
+    }
     stores = {"database": True, "objects": False, "versions": True}
-    for scan, up in (("off", stores), ("clamd", {**stores, "scanner": True})):
-        metrics.ask(cast(Services, SimpleNamespace(**parts, settings=SimpleNamespace(scan=scan))), threading.Event())
+    for scan, url, up in (
+        ("off", "", stores),
+        ("clamd", "", {**stores, "scanner": True}),
+        ("clamd", "http://qdrant:6333", {**stores, "scanner": True, "qdrant": True}),
+    ):
+        settings = SimpleNamespace(scan=scan, qdrant_url=url)
+        metrics.ask(cast(Services, SimpleNamespace(**parts, settings=settings)), threading.Event())
         assert seen.up == up
     assert 'holdfast_dependency_up{dependency="objects"} 0.0' in text(seen)

@@ -1,0 +1,1 @@
+"""Vectors, by which assets will be found."""
