@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import subprocess
 import threading
@@ -31,6 +32,8 @@ NAME = "holdfast"
 LAKEFS = os.environ.get("HOLDFAST_TEST_LAKEFS_IMAGE", "")
 """Name of a lakeFS image, where there is one: versions are its commits then, and rows of the database otherwise. The shared tool
 takes it from the images of this machine; on a cluster that was named it has to be there."""
+MONITORED = [f"app.kubernetes.io/{one}" for one in ("name", "instance", "component")]
+"""Labels of pods that the chart's monitors give to what these tell."""
 A_LOOK = 0.5
 """Seconds from one look at all of it to the next: a look costs kubectl and the API server a tenth of a second."""
 A_PAUSE = 0.1
@@ -118,15 +121,34 @@ class Release:
             }
         )
 
-    def metrics(self) -> Iterator[str]:
-        """What each pod tells at its port for metrics, through the API server."""
+    def scraped(self) -> Iterator[tuple[dict[str, str], str]]:
+        """What each pod tells at its port for metrics, through the API server, with the labels that the chart's monitors add."""
         for pod in self.all("pods", "--field-selector=status.phase=Running"):
             ports = {port["name"]: port["containerPort"] for one in pod["spec"]["containers"] for port in one.get("ports", [])}
-            component = pod["metadata"]["labels"].get("app.kubernetes.io/component", "")
+            known = pod["metadata"]["labels"]
+            component = known.get("app.kubernetes.io/component", "")
             of_ours = component == "worker" or component.startswith("function-")
             if (port := ports.get("http" if of_ours else "metrics")) is not None:
                 path = f"/api/v1/namespaces/{self.namespace}/pods/{pod['metadata']['name']}:{port}/proxy/metrics"
-                yield self.kubernetes.kubectl("get", f"--raw={path}")
+                given = {name.replace(".", "_").replace("/", "_"): known[name] for name in MONITORED}
+                given |= {"namespace": self.namespace, "pod": pod["metadata"]["name"]}
+                yield given, self.kubernetes.kubectl("get", f"--raw={path}")
+
+    def memory(self) -> dict[tuple[str, str], dict[int, float]]:
+        """MiB of each process of the running containers, by what the kernel says in them: by component and container. Those whose
+        image has no shell are left out, and so is what asks."""
+        found = {}
+        for pod in self.all("pods", "--field-selector=status.phase=Running"):
+            for container in pod["spec"]["containers"]:
+                name, component = pod["metadata"]["name"], pod["metadata"]["labels"].get("app.kubernetes.io/component", "")
+                looking = "grep -E '^(Name|VmRSS):' /proc/[0-9]*/status"
+                reading = ["exec", name, f"--container={container['name']}", "--", "sh", "-c", looking]
+                ended = self.kubernetes.asked([f"--namespace={self.namespace}", *reading], None, check=False)
+                if said := re.findall(r"/proc/(\d+)/status:(?:Name:\s+(\S+)|VmRSS:\s+(\d+) kB)", ended.stdout):
+                    ours = {pid for pid, program, _ in said if program in {"sh", "grep"} and pid != "1"}
+                    sizes = {int(pid): int(kib) / 1024 for pid, _, kib in said if kib and pid not in ours}
+                    found[component, f"{name}/{container['name']}"] = sizes
+        return found
 
     def kill(self, *pods: str) -> None:
         """At once, as if their node had died."""

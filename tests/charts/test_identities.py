@@ -58,7 +58,7 @@ MAY: dict[str, set[str]] = {
     "write": {*LOOK, "read data", "head data", "read a check", "write data", "write data in parts", "list parts"}
     | {"give up parts", "write a check", "delete a check"},
     "sweep": {*LOOK, "read data", "head data"},
-    "worker": {*ERASE, "write data", "write data in parts", "list parts"},
+    "worker": {*ERASE, "write data", "write data in parts", "list parts", "read a check", "write a check", "delete a check"},
     "purge": ERASE,
     "lakefs": {*LOOK, "read data", "head data", "read lakeFS's files", "write lakeFS's files"},
     "bucket": {"list", "head the bucket", "make the bucket"},

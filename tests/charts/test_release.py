@@ -21,7 +21,9 @@ from tests.behaviour.readme_000 import PHOTOGRAPH, admin, bearer, examples, log_
 from tests.charts.release import LAKEFS, NAME, Asking, AtTheIngress, Release, Uploading, explained, netloc
 from tests.docs.pages import CHART
 from tests.monitoring.chart import parsed, selectors
+from tests.monitoring.firing import firing
 from tests.monitoring.test_scrape import ELSEWHERE, LATE, expressions
+from tests.servers.prometheus import Promtool
 from tests.waiting import until
 
 Tell = Callable[[str], None]
@@ -41,7 +43,7 @@ def test_helm_install_brings_all_of_it_up(release: Release, tell: Tell) -> None:
             who = admin(http, "first")
             assert upload(http, who).status_code == 200
         tell(f"chart: all ready {seconds:.0f} s after helm install, the first upload {time.monotonic() - began:.1f} s later")
-        usage = _memory(release)
+        usage = release.memory()
         total = sum(sum(one.values()) for one in usage.values())
         tell(f"chart: {total:.0f} MiB at rest in {len(usage)} containers")
         assert total < OF_ALL
@@ -62,23 +64,6 @@ def test_helm_install_brings_all_of_it_up(release: Release, tell: Tell) -> None:
             if status["restartCount"]
         }
         assert restarted == {}, "something was started twice to come up"
-
-
-def _memory(release: Release) -> dict[tuple[str, str], dict[int, float]]:
-    """MiB of each process of the running containers, by what the kernel says in them: by component and container. Those whose image
-    has no shell are left out, and so is what asks."""
-    found = {}
-    for pod in release.all("pods", "--field-selector=status.phase=Running"):
-        for container in pod["spec"]["containers"]:
-            name, component = pod["metadata"]["name"], pod["metadata"]["labels"].get("app.kubernetes.io/component", "")
-            looking = "grep -E '^(Name|VmRSS):' /proc/[0-9]*/status"
-            reading = ["exec", name, f"--container={container['name']}", "--", "sh", "-c", looking]
-            ended = release.kubernetes.asked([f"--namespace={release.namespace}", *reading], None, check=False)
-            if said := re.findall(r"/proc/(\d+)/status:(?:Name:\s+(\S+)|VmRSS:\s+(\d+) kB)", ended.stdout):
-                ours = {pid for pid, program, _ in said if program in {"sh", "grep"} and pid != "1"}
-                sizes = {int(pid): int(kib) / 1024 for pid, _, kib in said if kib and pid not in ours}
-                found[component, f"{name}/{container['name']}"] = sizes
-    return found
 
 
 def test_helm_test_passes(release: Release) -> None:
@@ -232,7 +217,7 @@ def test_every_metric_that_a_rule_or_a_panel_names_is_told(release: Release, tel
 
     def all_are_told() -> bool:
         try:
-            scraped = "\n".join(release.metrics())
+            scraped = "\n".join(text for _, text in release.scraped())
         except subprocess.CalledProcessError as error:  # a pod that has just gone
             raise AssertionError(error.stderr) from error
         told.update(re.findall(r"^[a-zA-Z_:][\w:]*", scraped, re.MULTILINE))
@@ -243,6 +228,16 @@ def test_every_metric_that_a_rule_or_a_panel_names_is_told(release: Release, tel
     with explained(release):
         until(all_are_told, often=5)  # some come with the next look that the worker, or a store, takes at itself
     tell(f"chart: {len(named & told)} metrics that rules and panels name are told by its pods")
+
+
+def test_no_alert_would_fire_while_all_is_well(release: Release, promtool: Promtool) -> None:
+    def all_is_well() -> bool:
+        found = firing(promtool, release.scraped(), time.time())
+        assert not found, found
+        return True
+
+    with explained(release):
+        until(all_is_well, 120, often=5)  # a worker asks each store every fifteen seconds
 
 
 def test_an_upgrade_and_a_rollback_lose_no_request(release: Release, tell: Tell) -> None:

@@ -12,12 +12,12 @@ from typing import Any
 import httpx
 import pytest
 from prometheus_client import generate_latest
-from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import insert, update
 from tests.behaviour.erased import NOW, condemned
 from tests.behaviour.moments import upload
 from tests.cli.program import HOLDFAST
 from tests.monitoring.chart import ALERTS, ROOT, alert, panels, parsed, selectors
+from tests.monitoring.firing import samples
 from tests.monitoring.test_rules import GIVEN
 from tests.servers.mariadb import MariaDB
 from tests.servers.process import free_ports, serving
@@ -59,13 +59,10 @@ class Scrape:
     labels: dict[str, dict[str, set[str]]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(set)))
 
     def add(self, text: str) -> None:
-        exported = set(re.findall(r"^[a-zA-Z_:][\w:]*", text, re.MULTILINE))
-        for family in text_string_to_metric_families(text):
-            for sample in family.samples:
-                # The parser gives every counter the ending that OpenMetrics wants, also where its server does not.
-                of = self.labels[sample.name if sample.name in exported else sample.name.removesuffix("_total")]
-                for name, value in sample.labels.items():
-                    of[name].add(value)
+        for name, labels, _ in samples(text):
+            of = self.labels[name]
+            for label, value in labels.items():
+                of[label].add(value)
 
 
 def environment(stack: Stack, **more: str) -> dict[str, str]:

@@ -26,9 +26,12 @@ class Promtool:
 
     def __call__(self, *arguments: str | Path, cwd: Path) -> str:
         """What it prints; it must succeed."""
-        ended = subprocess.run([self._path, *arguments], check=False, capture_output=True, text=True, cwd=cwd)
+        ended = self.asked(*arguments, cwd=cwd)
         assert ended.returncode == 0, f"promtool {' '.join(map(str, arguments))}:\n{ended.stdout}{ended.stderr}"
         return ended.stdout
+
+    def asked(self, *arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([self._path, *arguments], check=False, capture_output=True, text=True, cwd=cwd)
 
     def stop(self) -> None: ...
 

@@ -11,7 +11,8 @@ keys    by identity `accessKey` and `secretKey`. An identity without keys is lef
   read     functions that only read: downloads and links
   write    functions that store. They replace and delete nothing but the object that their readiness writes under check/
   sweep    a policy's run, its preview included: reads what it hashes
-  worker   erases what uploads that were given up have left, reads what it hashes, and finishes uploads whose request died
+  worker   erases what uploads that were given up have left, reads what it hashes, and finishes uploads whose request died. It sees
+           whether the store works as writers do
   purge    erases what is destroyed. It stores nothing
   lakefs   lakeFS: its own files under lakefs/, and reading what is linked. It deletes nothing
   bucket   makes the bucket, at the installation. It neither reads nor writes what is in it
@@ -41,7 +42,10 @@ Neither the filer's backup, nor compaction, nor fsync go through the gateway, so
         (dict "Effect" "Allow" "Resource" (list $check) "Action" (list "s3:DeleteObject"))
         $copy $look)
       "sweep" (list (dict "Effect" "Allow" "Resource" (list $data) "Action" (list "s3:GetObject")) $look)
-      "worker" (concat $erase (list (dict "Effect" "Allow" "Resource" (list $data) "Action" (list "s3:PutObject")) $copy))
+      "worker" (concat $erase (list
+        (dict "Effect" "Allow" "Resource" (list $data) "Action" (list "s3:PutObject"))
+        (dict "Effect" "Allow" "Resource" (list $check) "Action" (list "s3:GetObject" "s3:PutObject" "s3:DeleteObject"))
+        $copy))
       "purge" $erase
       "lakefs" (list
         (dict "Effect" "Allow" "Resource" (list $lakefs) "Action" (list "s3:GetObject" "s3:PutObject" "s3:AbortMultipartUpload"))
