@@ -23,9 +23,11 @@ import httpx
 from tests.behaviour.readme_000 import bearer, log_in
 from tests.charts.rendering import PROFILES
 from tests.docs.pages import CHART, ROOT
+from tests.monitoring.firing import firing
 from tests.servers.helm import KUBERNETES, Helm
 from tests.servers.kubernetes import Kubernetes
 from tests.servers.process import Process, fresh_folder, program
+from tests.servers.prometheus import Promtool
 from tests.waiting import until
 
 NAME = "holdfast"
@@ -133,6 +135,16 @@ class Release:
                 given = {name.replace(".", "_").replace("/", "_"): known[name] for name in MONITORED}
                 given |= {"namespace": self.namespace, "pod": pod["metadata"]["name"]}
                 yield given, self.kubernetes.kubectl("get", f"--raw={path}")
+
+    def is_well(self, promtool: Promtool) -> None:
+        """Waits until no alert would fire if all stayed as it is told: the worker looks at each store every fifteen seconds."""
+
+        def nothing_fires() -> bool:
+            found = firing(promtool, self.scraped(), time.time())
+            assert not found, found
+            return True
+
+        until(nothing_fires, 120, often=5)
 
     def memory(self) -> dict[tuple[str, str], dict[int, float]]:
         """MiB of each process of the running containers, by what the kernel says in them: by component and container. Those whose

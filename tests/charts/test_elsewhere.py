@@ -16,6 +16,7 @@ from tests.charts.guest import NAME, ON_POSTGRES, Guest
 from tests.charts.release import A_LOOK, LAKEFS, Asking, explained
 from tests.servers.helm import Helm
 from tests.servers.kubernetes import Kubernetes
+from tests.servers.prometheus import Promtool
 from tests.waiting import until
 
 Tell = Callable[[str], None]
@@ -38,7 +39,7 @@ def guest(node: Kubernetes, helm: Helm) -> Iterator[Guest]:
     node.kubectl("delete", "namespace", namespace, "--wait=false")
 
 
-def test_it_comes_up_on_what_others_bring(guest: Guest, tell: Tell) -> None:
+def test_it_comes_up_on_what_others_bring(guest: Guest, promtool: Promtool, tell: Tell) -> None:
     with explained(guest):
         tell(f"chart: on a database and a store of others, all ready {guest.install():.0f} s after helm install")
     on_disks = [one["metadata"]["name"] for one in guest.all("statefulsets,persistentvolumeclaims")]
@@ -47,7 +48,9 @@ def test_it_comes_up_on_what_others_bring(guest: Guest, tell: Tell) -> None:
     assert brought == BROUGHT
     kept = {one["metadata"]["name"] for one in guest.all("secrets") if one["type"] == "Opaque"}
     assert kept == BROUGHT | {"brought"}, "no credentials were generated"
-    until(lambda: '{dependency="qdrant"} 1.0' in _told(guest, guest.pods("worker")[0]), often=A_LOOK)
+    guest.is_well(promtool)
+    for store in ("database", "objects", "versions", "qdrant"):
+        assert f'holdfast_dependency_up{{dependency="{store}"}} 1.0' in _told(guest, guest.pods("worker")[0])
 
 
 def test_helm_test_invites_itself(guest: Guest) -> None:

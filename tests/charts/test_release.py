@@ -21,7 +21,6 @@ from tests.behaviour.readme_000 import PHOTOGRAPH, admin, bearer, examples, log_
 from tests.charts.release import LAKEFS, NAME, Asking, AtTheIngress, Release, Uploading, explained, netloc
 from tests.docs.pages import CHART
 from tests.monitoring.chart import parsed, selectors
-from tests.monitoring.firing import firing
 from tests.monitoring.test_scrape import ELSEWHERE, LATE, expressions
 from tests.servers.prometheus import Promtool
 from tests.waiting import until
@@ -231,13 +230,8 @@ def test_every_metric_that_a_rule_or_a_panel_names_is_told(release: Release, tel
 
 
 def test_no_alert_would_fire_while_all_is_well(release: Release, promtool: Promtool) -> None:
-    def all_is_well() -> bool:
-        found = firing(promtool, release.scraped(), time.time())
-        assert not found, found
-        return True
-
     with explained(release):
-        until(all_is_well, 120, often=5)  # a worker asks each store every fifteen seconds
+        release.is_well(promtool)
 
 
 def test_an_upgrade_and_a_rollback_lose_no_request(release: Release, tell: Tell) -> None:
