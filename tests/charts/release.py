@@ -126,7 +126,9 @@ class Release:
         )
 
     def scraped(self) -> Iterator[tuple[dict[str, str], str]]:
-        """What each pod tells at its port for metrics, through the API server, with the labels that the chart's monitors add."""
+        """What each pod tells at its port for metrics, through the API server, with the labels that the chart's monitors add.
+
+        Raises AssertionError when one does not answer."""
         for pod in self.all("pods", "--field-selector=status.phase=Running"):
             ports = {port["name"]: port["containerPort"] for one in pod["spec"]["containers"] for port in one.get("ports", [])}
             known = pod["metadata"]["labels"]
@@ -136,7 +138,11 @@ class Release:
                 path = f"/api/v1/namespaces/{self.namespace}/pods/{pod['metadata']['name']}:{port}/proxy/metrics"
                 given = {name.replace(".", "_").replace("/", "_"): known[name] for name in MONITORED}
                 given |= {"namespace": self.namespace, "pod": pod["metadata"]["name"]}
-                yield given, self.kubernetes.kubectl("get", f"--raw={path}")
+                try:
+                    told = self.kubernetes.kubectl("get", f"--raw={path}")
+                except subprocess.CalledProcessError as error:  # a pod that has just gone
+                    raise AssertionError(error.stderr) from error
+                yield given, told
 
     def is_well(self, promtool: Promtool) -> None:
         """Waits until no alert would fire if all stayed as it is told: the worker looks at each store every fifteen seconds."""
