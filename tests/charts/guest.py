@@ -81,7 +81,6 @@ exec postgres -D /data/db -c listen_addresses='*' -c unix_socket_directories=/da
 """
 PYTHON = "python:3.13-slim-trixie"
 ANSWERS_AS_QDRANT = r"""
-import os
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 

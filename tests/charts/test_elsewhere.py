@@ -49,8 +49,8 @@ def test_it_comes_up_on_what_others_bring(guest: Guest, promtool: Promtool, tell
     kept = {one["metadata"]["name"] for one in guest.all("secrets") if one["type"] == "Opaque"}
     assert kept == BROUGHT | {"brought"}, "no credentials were generated"
     guest.is_well(promtool)
-    for store in ("database", "objects", "versions", "qdrant"):
-        assert f'holdfast_dependency_up{{dependency="{store}"}} 1.0' in _told(guest, guest.pods("worker")[0])
+    answer = [f'holdfast_dependency_up{{dependency="{store}"}} 1.0' for store in ("database", "objects", "versions", "qdrant")]
+    until(lambda: set(answer) <= set(_told(guest, guest.pods("worker")[0]).splitlines()), often=A_LOOK)  # it may not have asked yet
 
 
 def test_helm_test_invites_itself(guest: Guest) -> None:
